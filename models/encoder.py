@@ -1,0 +1,143 @@
+"""The one encoder that every attention variant listens through, and its CTC head."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.features import MEL_BINS
+
+SUBSAMPLING = 4  # two stride-2 convolutions: 10 ms features become 40 ms attention frames
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """Sizes of an `Encoder`."""
+
+    vocabulary: int = 30  # CTC outputs, blank included
+    channels: int = 32  # of both convolutions
+    projection: int = 320  # input size of the first recurrent layer
+    units: int = 256  # LSTM cells a direction
+    layers: int = 3  # bidirectional LSTM layers
+    dropout: float = 0.1  # between recurrent layers, training only
+    phones: int = 0  # outputs of the auxiliary phone CTC, used in training only
+
+
+def valid(lengths: Tensor, size: int) -> Tensor:
+    """Mask (batch, size), true below each length."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def reverse(frames: Tensor, lengths: Tensor) -> Tensor:
+    """Each row's first `lengths` frames in reverse order; padding stays where it is.
+
+    frames: (batch, frames, dim); lengths: (batch,).
+    """
+    place = torch.arange(frames.shape[1], device=frames.device).expand(len(lengths), -1)
+    flipped = torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place)
+    return frames.gather(1, flipped[:, :, None].expand_as(frames))
+
+
+def _lstm(size: int, units: int) -> nn.LSTM:
+    """An LSTM with orthogonal recurrent weights and forget bias 1."""
+    lstm = nn.LSTM(size, units, batch_first=True)
+    for name, parameter in lstm.named_parameters():
+        if name.startswith("weight_hh"):
+            for gate in parameter.data.chunk(4):
+                nn.init.orthogonal_(gate)
+        elif name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(parameter)
+        else:
+            parameter.data.zero_()
+            if name.startswith("bias_hh"):
+                parameter.data[units : 2 * units] = 1.0
+    return lstm
+
+
+class BidirectionalLSTM(nn.Module):
+    """LayerNorm, then an LSTM in each direction of time, concatenated.
+
+    The backward LSTM reads each row reversed within its own length, so padding never reaches a valid
+    frame and plain (unpacked) kernels can be used.
+    """
+
+    def __init__(self, size: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.onward = _lstm(size, units)
+        self.backward_ = _lstm(size, units)
+        self.dropout = nn.Dropout1d(dropout)  # whole channels: one draw serves all frames
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, size) to (batch, frames, 2 * units)."""
+        frames = self.dropout(self.norm(frames).transpose(1, 2)).transpose(1, 2)
+        onward, _ = self.onward(frames)
+        back, _ = self.backward_(reverse(frames, lengths))
+        return torch.cat([onward, reverse(back, lengths)], dim=-1)
+
+
+class Encoder(nn.Module):
+    """Two convolutions and a stack of bidirectional LSTMs over log-mel features, with a CTC head.
+
+    The front end is that of ESPnet's RNN encoders in spirit (convolutional 4x subsampling, then
+    BLSTM layers: Watanabe et al. 2018, arXiv 1804.00015), with normalisation everywhere because it
+    learns faster. The auxiliary phone CTC after the last layer but one (Krishna et al. 2018,
+    arXiv 1807.06234) exists in training only.
+    """
+
+    def __init__(self, options: EncoderOptions | None = None) -> None:
+        super().__init__()
+        self.options = options = options or EncoderOptions()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(size, options.channels, 3, stride=2, padding=1)
+            for size in (1, options.channels)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(options.channels) for _ in range(2))
+        self.projection = nn.Linear(options.channels * MEL_BINS // SUBSAMPLING, options.projection)
+        sizes = [options.projection] + [2 * options.units] * (options.layers - 1)
+        self.layers = nn.ModuleList(
+            BidirectionalLSTM(size, options.units, options.dropout) for size in sizes
+        )
+        self.dim = 2 * options.units
+        self.norm = nn.LayerNorm(self.dim)
+        self.ctc = nn.Linear(self.dim, options.vocabulary)
+        self.phone_ctc = nn.Linear(self.dim, options.phones) if options.phones else None
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a padded batch.
+
+        Parameters
+        ----------
+        features : (batch, frames, 80) log-mel, 10 ms
+        lengths : (batch,) valid frames of each row
+
+        Returns
+        -------
+        encoded : (batch, frames', dim), 40 ms, zero on padding
+        lengths : (batch,) valid encoded frames, ``ceil(lengths / 4)``
+        """
+        frames, lengths, _ = self.all_layers(features, lengths)
+        return frames, lengths
+
+    def all_layers(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and the output of the last recurrent layer but one."""
+        frames, lengths = self._subsample(features, lengths)
+        inner = frames
+        for layer in self.layers:
+            inner, frames = frames, layer(frames, lengths)
+        mask = valid(lengths, frames.shape[1])[:, :, None]
+        return self.norm(frames) * mask, lengths, inner
+
+    def _subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        planes = features[:, None]  # (batch, 1, frames, mel)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            planes = planes * valid(lengths, planes.shape[2])[:, None, :, None]
+            planes = functional.relu(norm(convolution(planes)))
+            lengths = (lengths + 1) // 2
+        frames = planes.transpose(1, 2).flatten(2)  # (batch, frames', channels * mel / 4)
+        return self.projection(frames), lengths
+
+    def ctc_log_probs(self, encoded: Tensor) -> Tensor:
+        """Log-probabilities of CTC tokens, (batch, frames', vocabulary), float32."""
+        return self.ctc(encoded).float().log_softmax(-1)

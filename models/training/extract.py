@@ -1,0 +1,75 @@
+"""Log-mel features of a manifest, every utterance in several augmented copies.
+
+Decoding, augmenting and transforming audio is done once, by several processes; training then reads
+the rows of a store.
+
+    python -m models.training.extract manifest.tsv --out store/real --copies 4 --workers 2
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.audio import load
+from models.features import MEL_BINS, log_mel
+from models.training.augment import SampleAugmentation, augment_samples
+from models.training.corpus import Utterance, read_manifest
+from models.training.store import write_store
+
+PIECE = 200  # utterances in one piece of work
+
+
+def _piece(utterances: list[Utterance], copy: int, seed: int, clean: bool) -> list[np.ndarray]:
+    """Features of some utterances; the draws depend on seed, copy and the first utterance only."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([seed, copy, *utterances[0].id.encode()])
+    babble, made = np.zeros(0, np.float32), []
+    for utterance in utterances:
+        samples = load(utterance.path).samples
+        if not clean:
+            changed = augment_samples(samples, SampleAugmentation(), rng, babble)
+            babble, samples = samples, changed
+        made.append(log_mel(torch.from_numpy(samples)).numpy().astype(np.float16))
+    return made
+
+
+def extract(
+    utterances: list[Utterance], copies: int, workers: int, seed: int, clean: bool = False
+) -> Iterator[tuple[Utterance, np.ndarray]]:
+    """Features of `copies` augmented copies of every utterance, with progress on stderr."""
+    pieces = [utterances[at : at + PIECE] for at in range(0, len(utterances), PIECE)]
+    work = [(piece, copy) for copy in range(copies) for piece in pieces]
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = [pool.submit(_piece, piece, copy, seed, clean) for piece, copy in work]
+        for done, ((piece, _), job) in enumerate(zip(work, jobs, strict=True), 1):
+            yield from zip(piece, job.result(), strict=True)
+            jobs[done - 1] = None  # let the features go once they are written
+            print(f"\rfeatures: piece {done}/{len(jobs)}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("manifest", type=Path, help="TSV or CSV with path and text")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the store")
+    parser.add_argument("--split", default="train", help="rows of the manifest to use")
+    parser.add_argument("--corpus", help="only rows of this corpus")
+    parser.add_argument("--copies", type=int, default=1, help="augmented copies of every utterance")
+    parser.add_argument("--clean", action="store_true", help="no augmentation (dev sets)")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    rows = read_manifest(options.manifest, options.split)
+    rows = [row for row in rows if options.corpus in (None, row.corpus)]
+    features = extract(rows, options.copies, options.workers, options.seed, options.clean)
+    write_store(options.out, MEL_BINS, features)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The training loop: schedule, checkpoints, exact resume, curves, many processes."""
+
+import csv
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import distributed, nn
+
+from models.text import Alphabet
+from models.training.augment import FeatureAugmentation
+from models.training.batches import Sampler, make_batch
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """Everything that shapes a training run besides model and data."""
+
+    updates: int  # optimiser steps in all
+    rate: float = 1.2e-3  # peak learning rate
+    warmup: int = 250  # updates to reach it
+    weight_decay: float = 0.01
+    clip: float = 2.0  # largest gradient norm
+    seed: int = 1
+    minutes: float = 3.0  # between checkpoints
+    bf16: bool = True  # autocast; parameters and optimiser stay float32
+    augmentation: FeatureAugmentation | None = None
+
+
+def learning_rate(update: int, options: LoopOptions) -> float:
+    """Linear warm-up, then half a cosine down to 1 % of the peak."""
+    if update < options.warmup:
+        return options.rate * (update + 1) / options.warmup
+    progress = (update - options.warmup) / max(1, options.updates - options.warmup)
+    return options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class Trainer:
+    """One training run in one folder.
+
+    The folder receives ``state.pt`` (model, optimiser, update count: enough to continue exactly),
+    ``curve.tsv`` (loss and learning rate as they went) and ``scores.tsv`` (dev scores of each epoch).
+    Under ``torchrun`` every process takes its part of the batches and gradients are averaged.
+    """
+
+    def __init__(
+        self,
+        objective: nn.Module,
+        sampler: Sampler,
+        alphabet: Alphabet,
+        folder: Path,
+        options: LoopOptions,
+        score: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
+        self.objective, self.sampler, self.alphabet = objective, sampler, alphabet
+        self.folder, self.options, self.score = folder, options, score
+        self.processes = int(os.environ.get("WORLD_SIZE", 1))
+        self.rank = int(os.environ.get("RANK", 0))
+        self.update, self.seconds = 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = [p for p in objective.parameters() if p.requires_grad]
+        decay = [p for p in wanted if p.ndim > 1]
+        plain = [p for p in wanted if p.ndim <= 1]
+        self.parameters = decay + plain
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay,
+        )  # fmt: skip
+        self._resume()
+
+    def run(self) -> None:
+        """Train to the last update; safe to interrupt at any moment and run again."""
+        if self.processes > 1 and not distributed.is_initialized():
+            distributed.init_process_group("gloo")
+        epoch, first = self._position()
+        started, saved = time.monotonic(), time.monotonic()
+        before = self.seconds
+        while self.update < self.options.updates:
+            batches = self._share(self.sampler.epoch(epoch))
+            for rows in batches[first:]:
+                loss = self._step(rows)
+                self.seconds = before + time.monotonic() - started
+                self._report(epoch, loss)
+                if time.monotonic() - saved > 60 * self.options.minutes:
+                    self._save()
+                    saved = time.monotonic()
+                if self.update >= self.options.updates:
+                    break
+            self._finish_epoch(epoch)
+            epoch, first = epoch + 1, 0
+        self._save()
+
+    def _position(self) -> tuple[int, int]:
+        """Epoch and batch at which the next update stands."""
+        epoch, left = 0, self.update
+        while left and left >= (size := len(self._share(self.sampler.epoch(epoch)))):
+            epoch, left = epoch + 1, left - size
+        return epoch, left
+
+    def _share(self, batches: list) -> list:
+        """This process's batches; every process gets equally many."""
+        usable = len(batches) - len(batches) % self.processes
+        return batches[self.rank : usable : self.processes]
+
+    def _step(self, rows: list[tuple[int, int]]) -> float:
+        # All draws follow from seed, update and rank, so that a resumed run repeats them exactly.
+        rng = np.random.default_rng([self.options.seed, self.update, self.rank])
+        torch.manual_seed(int(rng.integers(2**31)))
+        self.objective.train()
+        batch = make_batch(self.sampler, rows, self.alphabet, rng, self.options.augmentation)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.update, self.options)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.bf16):
+            loss = self.objective(batch, rng)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self._average_gradients()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.options.clip)
+        if torch.isfinite(norm):  # one broken batch must not destroy the model
+            self.optimizer.step()
+        self.update += 1
+        return loss.item()
+
+    def _average_gradients(self) -> None:
+        if self.processes == 1:
+            return
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([p.grad.flatten() for p in self.parameters])
+        distributed.all_reduce(flat)
+        flat /= self.processes
+        sizes = [p.numel() for p in self.parameters]
+        for parameter, part in zip(self.parameters, flat.split(sizes), strict=True):
+            parameter.grad.copy_(part.view_as(parameter))
+
+    def _report(self, epoch: int, loss: float) -> None:
+        if self.rank or self.update % 10:
+            return
+        rate = learning_rate(self.update, self.options)
+        row = [self.update, epoch, f"{loss:.4f}", f"{rate:.2e}", f"{self.seconds:.1f}"]
+        self._append("curve.tsv", ["update", "epoch", "loss", "rate", "seconds"], row)
+        left = self.seconds / self.update * (self.options.updates - self.update) / 60
+        text = f"\rupdate {self.update}/{self.options.updates}  epoch {epoch}  loss {loss:.3f}  "
+        print(f"{text}{left:.0f} min left ", end="", file=sys.stderr, flush=True)
+
+    def _finish_epoch(self, epoch: int) -> None:
+        if self.rank == 0 and self.score is not None:
+            self.objective.eval()
+            scores = self.score()
+            row = [self.update, epoch, *(f"{value:.4f}" for value in scores.values())]
+            self._append("scores.tsv", ["update", "epoch", *scores], row)
+            shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
+            print(f"\nafter epoch {epoch}: {shown}", file=sys.stderr, flush=True)
+
+    def _append(self, name: str, columns: list[str], row: list) -> None:
+        path = self.folder / name
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file, delimiter="\t")
+            writer.writerows([columns, row] if new else [row])
+
+    def _save(self) -> None:
+        if self.rank:
+            return
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "update": self.update,
+            "seconds": self.seconds,
+        }
+        partial = self.folder / "state.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")  # a killed run never leaves half a file
+        progress = {"update": self.update, "updates": self.options.updates, "seconds": self.seconds}
+        (self.folder / "progress.json").write_text(json.dumps(progress))
+
+    def _resume(self) -> None:
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True)
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.update, self.seconds = state["update"], state["seconds"]

@@ -1,0 +1,113 @@
+"""What is minimised, and what is measured on dev, for the encoder and for a decoder."""
+
+from collections.abc import Iterator
+
+import jiwer
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.encoder import Encoder
+from models.text import Alphabet
+from models.training.batches import Batch
+
+
+class CTCObjective(nn.Module):
+    """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer if it has one."""
+
+    def __init__(self, encoder: Encoder, alphabet: Alphabet, lexicon: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.encoder, self.alphabet, self.lexicon = encoder, alphabet, lexicon
+        phones = sorted({phone for word in lexicon.values() for phone in word})
+        self.phones = {phone: number for number, phone in enumerate(phones, 1)}
+
+    def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """Loss a token of one batch, scalar."""
+        encoded, lengths, inner = self.encoder.all_layers(batch.features, batch.lengths)
+        logits = self.encoder.ctc(encoded)
+        loss = self._ctc(logits, lengths, batch.targets, batch.target_lengths)
+        if self.phones:
+            targets = [self._pronounce(text) for text in batch.texts]
+            sizes = torch.tensor([len(target) for target in targets])
+            padded = nn.utils.rnn.pad_sequence(targets, batch_first=True)
+            inner_loss = self._ctc(self.encoder.phone_ctc(inner), lengths, padded, sizes)
+            loss = 0.7 * loss + 0.3 * inner_loss
+        return loss
+
+    def _pronounce(self, text: str) -> Tensor:
+        words = (self.lexicon.get(word, ()) for word in text.split())
+        return torch.tensor([self.phones[phone] for word in words for phone in word], dtype=torch.long)
+
+    def _ctc(self, logits: Tensor, lengths: Tensor, targets: Tensor, sizes: Tensor) -> Tensor:
+        log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # (frames, batch, vocabulary)
+        losses = functional.ctc_loss(
+            log_probs, targets, lengths, sizes, blank=self.alphabet.blank,
+            reduction="none", zero_infinity=True,
+        )  # fmt: skip
+        return losses.sum() / sizes.sum()
+
+    @torch.inference_mode()
+    def transcribe(self, batch: Batch) -> list[str]:
+        """Greedy CTC transcripts."""
+        encoded, lengths = self.encoder(batch.features, batch.lengths)
+        best = self.encoder.ctc(encoded).argmax(-1)  # (batch, frames)
+        rows = zip(best, lengths.tolist(), strict=True)
+        return [self.alphabet.decode(row[:n].unique_consecutive().tolist()) for row, n in rows]
+
+
+class DecoderObjective(nn.Module):
+    """Label-smoothed cross entropy of an attention decoder on frozen encoder outputs.
+
+    A few previous characters are replaced at random in training: a decoder that has only ever seen
+    correct histories does not recover from its own mistakes.
+    """
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        alphabet: Alphabet,
+        smoothing: float = 0.05,
+        replace: float = 0.06,
+    ) -> None:
+        super().__init__()
+        self.decoder, self.alphabet = decoder, alphabet
+        self.smoothing, self.replace = smoothing, replace
+
+    def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """Loss a token of one batch, scalar. ``batch.features`` are encoder outputs."""
+        rows, eos = len(batch.targets), self.alphabet.eos
+        targets = functional.pad(batch.targets, (0, 1))  # (batch, tokens + 1)
+        targets[torch.arange(rows), batch.target_lengths] = eos
+        inputs = functional.pad(targets[:, :-1], (1, 0), value=eos)
+        other = torch.from_numpy(rng.integers(1, eos, inputs.shape))
+        chosen = torch.from_numpy(rng.random(inputs.shape) < self.replace)
+        chosen[:, 0] = False
+        inputs = torch.where(chosen, other, inputs)
+        logits, _ = self.decoder(batch.features, batch.lengths, targets, inputs=inputs)
+        place = torch.arange(targets.shape[1])
+        ignored = torch.where(place > batch.target_lengths[:, None], -100, targets)
+        return functional.cross_entropy(
+            logits.float().flatten(0, 1), ignored.flatten(), label_smoothing=self.smoothing
+        )
+
+    def transcribe(self, batch: Batch) -> list[str]:
+        """Greedy transcripts."""
+        from models import search
+        options = search.SearchOptions()
+        rows = search.decode(
+            self.decoder, batch.features, batch.lengths, self.alphabet, options
+        )
+        return [self.alphabet.decode(row[0].tokens) for row in rows]
+
+
+def error_rates(objective: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+    """Pooled word and character error rates of greedy transcripts, as fractions."""
+    references, hypotheses = [], []
+    for batch in batches:
+        references += batch.texts
+        hypotheses += objective.transcribe(batch)
+    return {
+        "wer": jiwer.wer(references, hypotheses),
+        "cer": jiwer.cer(references, hypotheses),
+    }
