@@ -76,7 +76,7 @@ class Decoder(nn.Module):
     vocabulary: int  # number of output tokens
 
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[Any, Any]:
-        """Memory and first state for encoded speech (batch, frames, dim) of those lengths (batch,)."""
+        """Memory and first state for speech (batch, frames, dim) of those lengths (batch,)."""
         raise NotImplementedError
 
     def step(
