@@ -1,0 +1,304 @@
+"""What every attention mechanism shares: interface, masking, interventions, registry.
+
+A mechanism is one class with one decorator::
+
+    @register("mine", "content", "My attention", "Me 2026")
+    class Mine(Attention):
+        def __init__(self, encoder_dim, query_dim, *, attention_dim): ...
+        def energies(self, query, memory, state): ...
+
+The module holds parameters only. What an utterance needs is in a `Memory`, what a hypothesis
+remembers from step to step in a state; both are (nested) named tuples of tensors whose first axis
+is the batch, so that a beam re-orders its hypotheses with `gather`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+FAMILIES = (
+    "no attention",
+    "content",
+    "location",
+    "coverage",
+    "multi-head",
+    "forward",
+    "monotonic",
+    "transformer",
+    "ctc",
+)
+
+State = Any  # None, or a NamedTuple of batch-first tensors: what a hypothesis remembers
+
+
+class Memory(NamedTuple):
+    """What one batch of utterances offers to every step; computed once by `Attention.prepare`."""
+
+    keys: Tensor | None  # (batch, heads, frames, key_dim), what the query is compared with
+    values: Tensor  # (batch, heads or 1, frames, value_dim), what the context is made of
+    valid: Tensor  # (batch, 1, frames) bool, False on padding
+
+
+class AttentionStep(NamedTuple):
+    """What one decoder step listened to."""
+
+    context: Tensor  # (batch, context_dim)
+    weights: Tensor  # (batch, heads, frames), rows sum to 1, exactly 0 on padding
+    state: State  # to be passed to the next step
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """A change of the attention at decoding time, the same for every mechanism.
+
+    Energies lose the dropped terms, are divided by the temperature, masked, then normalised.
+    A term that a mechanism does not have is not missed; without any term left it is uniform.
+    """
+
+    temperature: float = 1.0  # below 1 sharper, above 1 flatter
+    allowed: Tensor | None = None  # (batch, frames) bool; ignored for rows where it leaves no frame
+    dropped: frozenset[str] = frozenset()  # names of energy terms to leave out
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"the temperature must be above 0, not {self.temperature}")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """One set of sizes for all mechanisms; each takes those that its constructor names."""
+
+    attention_dim: int = 256  # of the space where queries meet keys, over all heads
+    heads: int = 4  # multi-head mechanisms only
+    channels: int = 10  # filters of a location convolution (per head)
+    kernel: int = 31  # their taps in frames, odd
+    window: int = 5  # past maps that location2d looks at
+    previous_dim: int = 0  # last entries of the query that are the previous output (forward_ta)
+
+
+@dataclass(frozen=True)
+class MechanismInfo:
+    """A registered mechanism."""
+
+    name: str  # as in commands and files
+    family: str  # one of FAMILIES
+    title: str  # for people
+    paper: str  # where it comes from
+    cls: type[Attention]  # the module
+
+    @property
+    def wants_previous_output(self) -> bool:
+        """Whether the query must end with the embedding of the previous output token."""
+        return self.cls.wants_previous_output
+
+
+_REGISTRY: dict[str, MechanismInfo] = {}  # filled by `register` while the package is imported
+
+
+def register(name: str, family: str, title: str, paper: str) -> Callable[[type], type]:
+    """Class decorator that makes a mechanism known under `name`.
+
+    Raises
+    ------
+    ValueError
+        If the family is unknown or the name is taken.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"unknown attention family {family!r}; families are {', '.join(FAMILIES)}")
+
+    def decorate(cls: type[Attention]) -> type[Attention]:
+        if name in _REGISTRY:
+            raise ValueError(f"there already is an attention mechanism called {name!r}")
+        cls.name, cls.family, cls.title, cls.paper = name, family, title, paper
+        _REGISTRY[name] = MechanismInfo(name, family, title, paper, cls)
+        return cls
+
+    return decorate
+
+
+def mechanisms() -> dict[str, MechanismInfo]:
+    """All registered mechanisms by name, in the order in which they are shown."""
+    return dict(_REGISTRY)
+
+
+def build(
+    name: str, encoder_dim: int, query_dim: int, sizes: Sizes | None = None, **changes: int
+) -> Attention:
+    """Make the mechanism called `name`.
+
+    Parameters
+    ----------
+    encoder_dim, query_dim
+        Last axis of the encoded frames and of the query.
+    sizes
+        Common sizes; the mechanism takes those it needs.
+    **changes
+        Single sizes instead of those in `sizes`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mechanism, or a size does not suit it.
+    TypeError
+        If `changes` names a size that this mechanism does not have.
+    """
+    if name not in _REGISTRY:
+        raise ValueError(f"no attention mechanism {name!r}; there are {', '.join(_REGISTRY)}")
+    cls = _REGISTRY[name].cls
+    wanted = {field.name for field in fields(Sizes)} & set(inspect.signature(cls).parameters)
+    if unknown := set(changes) - wanted:
+        raise TypeError(f"{name} has no size {', '.join(sorted(unknown))}")
+    sizes = replace(sizes or Sizes(), **changes)
+    return cls(encoder_dim, query_dim, **{size: getattr(sizes, size) for size in wanted})
+
+
+def gather(tree: Any, index: Tensor) -> Any:
+    """Re-index every tensor of a memory or state along the batch axis.
+
+    Parameters
+    ----------
+    tree
+        Nested (named) tuples, lists and dicts of batch-first tensors, or None.
+    index
+        (hypotheses,) long; rows may be repeated or left out.
+    """
+    if tree is None:
+        return None
+    if isinstance(tree, Tensor):
+        return tree.index_select(0, index)
+    if isinstance(tree, dict):
+        return {key: gather(item, index) for key, item in tree.items()}
+    if not isinstance(tree, tuple | list):
+        raise TypeError(f"cannot re-index a {type(tree).__name__}")
+    items = [gather(item, index) for item in tree]
+    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
+def valid_frames(lengths: Tensor, frames: int) -> Tensor:
+    """(batch, 1, frames) bool: True on the frames of each utterance, False on its padding.
+
+    Raises
+    ------
+    ValueError
+        If a length is below 1 or above `frames`.
+    """
+    if int(lengths.min()) < 1 or int(lengths.max()) > frames:
+        raise ValueError(f"lengths must be between 1 and {frames} frames, got {lengths.tolist()}")
+    return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None]
+
+
+class Attention(nn.Module):
+    """One attention step with explicit state.
+
+    A mechanism must define `energies`. It may override `make_keys` and `make_values` (once per
+    utterance), `initial_state` and `advance` (what it remembers), `terms` (of what its energies
+    consist), `align` (a prior on top of the softmax) and `read` (from weights to context).
+
+    Parameters
+    ----------
+    context_dim
+        Size of the context vector.
+    heads
+        Number of maps.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    wants_previous_output: ClassVar[bool] = False  # query ends with the previous output's embedding
+
+    def __init__(self, context_dim: int, heads: int = 1) -> None:
+        super().__init__()
+        self.context_dim = context_dim
+        self.heads = heads
+
+    def prepare(self, encoded: Tensor, lengths: Tensor) -> Memory:
+        """Compute what every step needs.
+
+        Parameters
+        ----------
+        encoded
+            (batch, frames, encoder_dim) padded encoder output.
+        lengths
+            (batch,) valid frames of each utterance.
+        """
+        valid = valid_frames(lengths.to(encoded.device), encoded.size(1))
+        return Memory(self.make_keys(encoded), self.make_values(encoded), valid)
+
+    def make_keys(self, encoded: Tensor) -> Tensor | None:
+        """Encoded frames as keys, (batch, heads, frames, key_dim)."""
+        return None
+
+    def make_values(self, encoded: Tensor) -> Tensor:
+        """Encoded frames as values, (batch, heads or 1, frames, value_dim)."""
+        return encoded[:, None]
+
+    def initial_state(self, memory: Memory) -> State:
+        """What a hypothesis remembers before its first step."""
+        return None
+
+    def forward(
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: State,
+        intervention: Intervention | None = None,
+    ) -> AttentionStep:
+        """Attend once.
+
+        Parameters
+        ----------
+        query
+            (batch, query_dim).
+        memory, state
+            From `prepare`; from `initial_state` or the previous step.
+        """
+        asked = intervention or Intervention()
+        if asked.dropped:
+            energies = self._kept_energies(query, memory, state, asked.dropped)
+        else:
+            energies = self.energies(query, memory, state)
+        if asked.temperature != 1.0:
+            energies = energies / asked.temperature
+        frames = memory.valid
+        if asked.allowed is not None:
+            frames = frames & asked.allowed[:, None]
+            frames = torch.where(frames.any(-1, keepdim=True), frames, memory.valid)
+        weights = torch.where(frames, energies, -torch.inf).softmax(-1)  # (batch, heads, frames)
+        weights = self.align(weights, frames, memory, state)
+        context = self.read(weights, memory)
+        return AttentionStep(context, weights, self.advance(query, memory, state, context, weights))
+
+    def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
+        """(batch, heads, frames) energies, scaled as the softmax takes them."""
+        raise NotImplementedError
+
+    def terms(self, query: Tensor, memory: Memory, state: State) -> dict[str, Tensor]:
+        """Named parts of the energies, each (batch, heads, frames); they sum to `energies`."""
+        return {"content": self.energies(query, memory, state)}
+
+    def align(self, weights: Tensor, frames: Tensor, memory: Memory, state: State) -> Tensor:
+        """Final weights from those of the softmax; `frames` are those that may be attended."""
+        return weights
+
+    def read(self, weights: Tensor, memory: Memory) -> Tensor:
+        """(batch, context_dim) weighted sum of the values."""
+        return (weights[:, :, None] @ memory.values).flatten(1)
+
+    def advance(
+        self, query: Tensor, memory: Memory, state: State, context: Tensor, weights: Tensor
+    ) -> State:
+        """What the hypothesis remembers after this step."""
+        return state
+
+    def _kept_energies(self, query, memory, state, dropped: frozenset[str]) -> Tensor:
+        terms = self.terms(query, memory, state)
+        kept = [energy for name, energy in terms.items() if name not in dropped]
+        return sum(kept) if kept else torch.zeros_like(next(iter(terms.values())))

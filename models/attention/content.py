@@ -1,0 +1,172 @@
+"""Mechanisms that choose frames by what they contain: no memory of where they listened before."""
+
+import torch
+from torch import Tensor, nn
+
+from models.attention.base import Attention, Memory, State, register
+
+
+def tanh_score(vector: Tensor, inside: Tensor) -> Tensor:
+    """Compute ``vector . tanh(inside)`` over the last axis; `inside` is overwritten.
+
+    On CPU ``tanh x = 2 sigmoid(2x) - 1`` is several times faster than PyTorch's tanh, which is
+    most of an additive step; in half precision the difference would cost digits.
+
+    Parameters
+    ----------
+    vector
+        (heads, 1, dim).
+    inside
+        (batch, heads, frames, dim).
+
+    Returns
+    -------
+    Tensor
+        (batch, heads, frames).
+    """
+    if inside.device.type != "cpu" or inside.dtype != torch.float32:
+        return (vector @ inside.tanh_().mT).squeeze(2)
+    doubled = (2 * vector) @ inside.mul_(2).sigmoid_().mT  # rows times columns: 8x a column gemv
+    return doubled.squeeze(2) - vector.sum(-1)
+
+
+def split_heads(frames: Tensor, heads: int) -> Tensor:
+    """(batch, frames, heads * dim) to contiguous (batch, heads, frames, dim)."""
+    return frames.unflatten(-1, (heads, -1)).transpose(1, 2).contiguous()
+
+
+class DotScore(Attention):
+    """Scaled dot product ``scaling * tanh(W q + b) . tanh(V h_t + c)`` per head."""
+
+    def __init__(
+        self,
+        encoder_dim: int,
+        query_dim: int,
+        *,
+        attention_dim: int,
+        heads: int,
+        scaling: float,
+        key_bias: bool,
+    ) -> None:
+        super().__init__(context_dim=encoder_dim, heads=heads)
+        self.scaling = scaling
+        self.key = nn.Linear(encoder_dim, attention_dim, bias=key_bias)
+        self.query = nn.Linear(query_dim, attention_dim)
+
+    def make_keys(self, encoded: Tensor) -> Tensor:
+        return split_heads(self.key(encoded).tanh(), self.heads)
+
+    def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
+        asked = self.query(query).tanh() * self.scaling
+        asked = asked.unflatten(-1, (self.heads, 1, -1))  # (batch, heads, 1, dim)
+        return (asked @ memory.keys.mT).squeeze(2)
+
+
+class AdditiveScore(Attention):
+    """Additive energies ``scaling * v . tanh(W q + V h_t + b + history_t)`` per head.
+
+    Subclasses that remember return their features from `history` and name them in `history_term`.
+    Because the terms meet inside the tanh, they are told apart by leaving out: ``content`` is the
+    energy without the history, the history's term is the full energy minus ``content``.
+    ESPnet's bias on the energy is left out: the softmax does not see it.
+    """
+
+    history_term: str | None = None  # name of what `history` adds
+
+    def __init__(
+        self,
+        encoder_dim: int,
+        query_dim: int,
+        *,
+        attention_dim: int,
+        heads: int = 1,
+        scaling: float = 2.0,
+    ) -> None:
+        super().__init__(context_dim=encoder_dim, heads=heads)
+        self.scaling = scaling
+        self.key = nn.Linear(encoder_dim, attention_dim)
+        self.query = nn.Linear(query_dim, attention_dim, bias=False)
+        reach = (attention_dim // heads) ** -0.5
+        self.score = nn.Parameter(torch.empty(heads, 1, attention_dim // heads))
+        nn.init.uniform_(self.score, -reach, reach)  # as nn.Linear does
+
+    def make_keys(self, encoded: Tensor) -> Tensor:
+        return split_heads(self.key(encoded), self.heads)
+
+    def ask(self, query: Tensor) -> Tensor:
+        """(batch, heads, 1, dim) from the query."""
+        return self.query(query).unflatten(-1, (self.heads, 1, -1))
+
+    def history(self, memory: Memory, state: State) -> Tensor | None:
+        """New tensor (batch, heads, frames or 1, dim): what the past adds inside the tanh."""
+        return None
+
+    def content(self, query: Tensor, memory: Memory) -> Tensor:
+        """(batch, heads, frames) energies without the history."""
+        return tanh_score(self.score * self.scaling, memory.keys + self.ask(query))
+
+    def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
+        history = self.history(memory, state)
+        if history is None:
+            return self.content(query, memory)
+        if history.size(2) == 1:  # the same for every frame
+            inside = memory.keys + (self.ask(query) + history)
+        else:
+            inside = history.add_(memory.keys).add_(self.ask(query))
+        return tanh_score(self.score * self.scaling, inside)
+
+    def terms(self, query: Tensor, memory: Memory, state: State) -> dict[str, Tensor]:
+        content = self.content(query, memory)
+        if self.history_term is None:
+            return {"content": content}
+        full = self.energies(query, memory, state)
+        return {"content": content, self.history_term: full - content}
+
+
+@register("equal", "no attention", "Equal (no attention)", "ESPnet's NoAtt; the uniform baseline")
+class Equal(Attention):
+    """Every valid frame gets the same weight: ``a_t = 1 / T``; the query is not looked at.
+
+    The context is the mean of the encoder output, (batch, encoder_dim), at every step.
+    """
+
+    def __init__(self, encoder_dim: int, query_dim: int) -> None:
+        super().__init__(context_dim=encoder_dim)
+
+    def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
+        return torch.zeros_like(memory.valid, dtype=memory.values.dtype)
+
+
+@register("dot", "content", "Dot product", "Luong, Pham & Manning 2015, arXiv 1508.04025")
+class Dot(DotScore):
+    """Dot-product attention, ``e_t = scaling * tanh(W q + b) . tanh(V h_t + c)``.
+
+    Luong et al. 2015 with projections of both sides, as ESPnet's AttDot. Energies (batch, 1,
+    frames), context (batch, encoder_dim).
+    """
+
+    def __init__(
+        self, encoder_dim: int, query_dim: int, *, attention_dim: int, scaling: float = 2.0
+    ) -> None:
+        super().__init__(
+            encoder_dim,
+            query_dim,
+            attention_dim=attention_dim,
+            heads=1,
+            scaling=scaling,
+            key_bias=True,
+        )
+
+
+@register("additive", "content", "Additive", "Bahdanau, Cho & Bengio 2015, arXiv 1409.0473")
+class Additive(AdditiveScore):
+    """Additive attention, ``e_t = scaling * v . tanh(W q + V h_t + b)``.
+
+    Bahdanau et al. 2015, as ESPnet's AttAdd. Energies (batch, 1, frames), context
+    (batch, encoder_dim).
+    """
+
+    def __init__(
+        self, encoder_dim: int, query_dim: int, *, attention_dim: int, scaling: float = 2.0
+    ) -> None:
+        super().__init__(encoder_dim, query_dim, attention_dim=attention_dim, scaling=scaling)
