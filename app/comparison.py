@@ -1,0 +1,182 @@
+"""One recording, every chosen variant: what the command line and the dashboard have in common."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.diagnosis import Diagnosis, diagnose
+from analysis.errors import Score, score
+from models import recogniser
+from models.audio import Recording
+from models.checkpoint import CheckpointError
+from models.encoder import Encoder
+from models.recogniser import Decoded, Encoded, Variant, VariantInfo
+from models.search import SearchOptions
+
+SCHEMA = 1  # of the JSON that `to_json` makes
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """What one variant made of a recording, and how well it listened."""
+
+    info: VariantInfo
+    decoded: Decoded
+    diagnosis: Diagnosis
+    score: Score | None  # None without a reference
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """A recording with the results of all its variants."""
+
+    recording: Recording
+    path: str  # as the user named it
+    reference: str | None
+    variants: tuple[VariantResult, ...]
+    normalizer: str = "basic"  # of every WER in `variants`
+
+
+class Models:
+    """The encoder and the variants of one checkpoint folder, each loaded once, when first asked for.
+
+    Threads may share it: loading holds a lock, and the loaded models keep no state between calls.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._encoder: Encoder | None = None
+        self._variants: dict[str, Variant] = {}
+
+    def infos(self) -> list[VariantInfo]:
+        """Every variant there is, trained or not, in display order."""
+        return recogniser.variants(self.folder)
+
+    def choose(self, names: Iterable[str] | None = None) -> list[VariantInfo]:
+        """The named variants in display order; all that have a checkpoint where none is named.
+
+        Raises
+        ------
+        CheckpointError
+            If a name is unknown, one has no checkpoint, or nothing would be left.
+        """
+        trained = {info.name: info for info in self.infos() if info.checkpoint}
+        wanted = set(trained) if names is None else set(names)
+        available = ", ".join(trained) or "none (no checkpoints were found)"
+        for name in sorted(wanted - set(trained)):
+            raise CheckpointError(f"variant {name!r} has no checkpoint; available: {available}")
+        if not wanted:
+            raise CheckpointError(f"no variant was chosen; available: {available}")
+        return [info for name, info in trained.items() if name in wanted]
+
+    def encode(self, recording: Recording) -> Encoded:
+        """The recording as the shared encoder hears it."""
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = recogniser.load_encoder(self.folder)
+        return recogniser.encode(self._encoder, [recording])
+
+    def variant(self, name: str) -> Variant:
+        """A variant ready to decode."""
+        with self._lock:
+            if name not in self._variants:
+                self._variants[name] = recogniser.load_variant(name, self.folder)
+            return self._variants[name]
+
+
+def compare(
+    recording: Recording,
+    names: Sequence[str] | None,
+    options: SearchOptions,
+    reference: str | None = None,
+    *,
+    models: Models,
+    normalizer: str = "basic",
+) -> Iterator[VariantResult]:
+    """Decode a recording by each variant; yields a result as soon as a variant finishes.
+
+    The names are checked at once, the recording is encoded when the first result is asked for, and
+    that encoding serves every variant.
+
+    Parameters
+    ----------
+    recording
+        From `models.audio.load`.
+    names
+        Variants in any order; None for all that have a checkpoint.
+    options
+        One set for all, so that what differs between results is the attention.
+    reference
+        What was said, where it is known: gives every result its WER and CER.
+
+    Raises
+    ------
+    CheckpointError
+        If a variant is unknown, or a checkpoint is missing or damaged.
+    """
+    chosen = models.choose(names)
+
+    def results() -> Iterator[VariantResult]:
+        encoded = models.encode(recording)
+        for info in chosen:
+            variant = models.variant(info.name)
+            yield _result(info, variant, encoded, options, reference, normalizer)
+
+    return results()
+
+
+def _result(
+    info: VariantInfo,
+    variant: Variant,
+    encoded: Encoded,
+    options: SearchOptions,
+    reference: str | None,
+    normalizer: str,
+) -> VariantResult:
+    decoded = variant.decode(encoded, options)[0]
+    alignment = replace(decoded.alignment, reference=reference)
+    numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
+    diagnosis = diagnose(
+        alignment,
+        ctc_log_probs=encoded.ctc_log_probs[0, : int(encoded.lengths[0])].numpy(),
+        token_ids=[numbers[token] for token in alignment.tokens],
+    )
+    scored = None if reference is None else score(reference, decoded.text, normalizer)
+    return VariantResult(info, replace(decoded, alignment=alignment), diagnosis, scored)
+
+
+def to_json(clips: Iterable[ClipResult]) -> dict[str, Any]:
+    """The results as plain JSON values, in the format of ``python -m app compare --json``."""
+    return {"schema": SCHEMA, "clips": [_clip(clip) for clip in clips]}
+
+
+def _clip(clip: ClipResult) -> dict[str, Any]:
+    return {
+        "clip": {
+            "path": clip.path,
+            "seconds": clip.recording.seconds,
+            "sample_rate": clip.recording.sample_rate,
+            "warnings": list(clip.recording.warnings),
+        },
+        "reference": clip.reference,
+        "normalizer": clip.normalizer,
+        "variants": [_variant(result) for result in clip.variants],
+    }
+
+
+def _variant(result: VariantResult) -> dict[str, Any]:
+    diagnosis = result.diagnosis.to_json()
+    return {
+        "name": result.info.name,
+        "family": result.info.family,
+        "text": result.decoded.text,
+        "tokens": list(result.decoded.alignment.tokens),
+        "ended": bool(result.decoded.alignment.ended),
+        "wer": result.score.wer if result.score else None,
+        "cer": result.score.cer if result.score else None,
+        **{key: diagnosis[key] for key in ("verdict", "failures", "notes", "metrics", "heads")},
+        "decode_seconds": result.decoded.decode_seconds,
+    }
