@@ -1,15 +1,13 @@
 """The LSTM decoder that turns what an attention mechanism listened to into characters."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import Attention, Intervention, build, mechanisms
+from models.attention.base import Attention, Intervention, Sizes, build, mechanisms
 
 
 class DecoderStep(NamedTuple):
@@ -37,7 +35,7 @@ class DecoderOptions:
     layers: int = 1  # LSTM layers; the first one's state is the query
     dropout: float = 0.0  # on embeddings, on the query and between layers
     context_residual: bool = False  # the output also sees the context
-    attention: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # its sizes
+    attention: Sizes = field(default_factory=Sizes)  # each mechanism takes those it needs
 
 
 def build_decoder(
@@ -47,17 +45,17 @@ def build_decoder(
 
     Raises
     ------
-    KeyError
-        If no mechanism of that name is registered.
+    ValueError
+        If no mechanism of that name is registered, or a size does not suit it.
     """
     options = options or DecoderOptions()
-    query_dim = options.units
-    if mechanisms()[mechanism].cls.wants_previous_output:
-        query_dim += options.embedding_dim
+    info = mechanisms().get(mechanism)
+    extra = options.embedding_dim if info and info.wants_previous_output else 0
+    sizes = replace(options.attention, previous_dim=options.embedding_dim)
     return LSTMDecoder(
         vocabulary,
         encoder_dim,
-        build(mechanism, encoder_dim, query_dim, **options.attention),
+        build(mechanism, encoder_dim, options.units + extra, sizes),
         embedding_dim=options.embedding_dim,
         units=options.units,
         layers=options.layers,

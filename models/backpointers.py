@@ -1,0 +1,98 @@
+"""What a beam search has written so far: pointers from every hypothesis to the one it grew from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Place(NamedTuple):
+    """A hypothesis: the one that held `slot` of `recording` after step `step`."""
+
+    step: int
+    recording: int
+    slot: int
+
+
+class Trace(NamedTuple):
+    """A hypothesis from its first step to its last."""
+
+    tokens: tuple[int, ...]
+    log_probs: np.ndarray  # (tokens,) float32
+    weights: Tensor  # (tokens, heads, frames)
+
+
+@dataclass
+class Step:
+    """What one step of a search chose, for a grid of recordings and slots."""
+
+    rows: dict[int, int]  # row of each recording in the grid
+    parents: np.ndarray  # (recordings, slots) slot each hypothesis grew from, in the step before
+    tokens: np.ndarray  # (recordings, slots) token it grew by
+    log_probs: np.ndarray  # (recordings, slots) the decoder's log-probability of that token
+    weights: Tensor  # (maps, heads, frames) what the parents listened to
+    maps: np.ndarray  # (recordings, slots of parents) index into `weights`, -1 if dropped
+    pruned: bool = False  # some maps were dropped
+
+
+class Backpointers:
+    """Histories of all hypotheses, without a copy per step.
+
+    Maps are kept as the decoder made them, one per parent, and only those of hypotheses that are
+    asked for are put together, by `trace`. `prune` drops the maps that nothing can ask for.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def add(
+        self, rows: dict[int, int], parents: Tensor, tokens: Tensor, log_probs: Tensor, maps: Tensor
+    ) -> None:
+        """Note one step.
+
+        Parameters
+        ----------
+        rows
+            Row of each recording in the grid.
+        parents, tokens, log_probs
+            (recordings, slots) as in `Step`.
+        maps
+            (recordings * slots, heads, frames) maps of the parents.
+        """
+        index = np.arange(len(maps)).reshape(parents.shape)
+        choice = (each.cpu().numpy() for each in (parents, tokens, log_probs))
+        self.steps.append(Step(rows, *choice, maps, index))
+
+    def trace(self, place: Place) -> Trace:
+        """Everything about one hypothesis."""
+        slot, tokens, log_probs, maps = place.slot, [], [], []
+        for step in reversed(self.steps[: place.step + 1]):
+            row = step.rows[place.recording]
+            tokens.append(int(step.tokens[row, slot]))
+            log_probs.append(step.log_probs[row, slot])
+            slot = step.parents[row, slot]
+            maps.append(step.weights[step.maps[row, slot]])
+        weights = torch.stack(maps[::-1])
+        return Trace(tuple(tokens[::-1]), np.array(log_probs[::-1], np.float32), weights)
+
+    def prune(self, wanted: Iterable[Place]) -> None:
+        """Free the maps that are not part of the history of any of the `wanted` hypotheses."""
+        ends: dict[int, set[tuple[int, int]]] = {}
+        for step, recording, slot in wanted:
+            ends.setdefault(step, set()).add((recording, slot))
+        heads: set[tuple[int, int]] = set()  # (recording, slot) after the step looked at
+        for number in range(len(self.steps) - 1, -1, -1):
+            step = self.steps[number]
+            heads |= ends.pop(number, set())
+            heads = {(r, int(step.parents[step.rows[r], slot])) for r, slot in heads}
+            used = sorted({int(step.maps[step.rows[r], slot]) for r, slot in heads})
+            if step.pruned and len(used) == len(step.weights) and not ends:
+                break  # nothing changed here, so nothing did before
+            renumbered = np.full(len(step.weights), -1)
+            renumbered[used] = np.arange(len(used))
+            step.maps = np.where(step.maps < 0, -1, renumbered[step.maps])
+            step.weights = step.weights[used]
+            step.pruned = True

@@ -1,0 +1,352 @@
+"""Greedy and beam search for every decoder, batched over hypotheses and over recordings.
+
+How hypotheses are compared
+---------------------------
+While they grow, by their total: the sum over tokens of
+``(1 - ctc_weight) log p_decoder + ctc_weight log p_CTC``, where CTC's share of a token is the
+growth of the prefix probability, plus the coverage term. All hypotheses of a step are equally long.
+
+Ended hypotheses of different lengths are compared by that total plus `length_penalty` per token, as
+ESPnet does. With nothing else than the decoder, short transcripts win such a comparison, since
+every further token costs something, so that wide beams get worse (Murray & Chiang 2018, arXiv
+1808.10006). Therefore, unless CTC or a length penalty resists, the total is divided by the number
+of tokens (`length_normalised`).
+
+The search of a recording is over when no hypothesis is left, when the length limit is reached, or
+when growing hypotheses cannot win any more. Without bonus per token that is exact: totals only
+fall, so the search stops when `nbest` ended hypotheses are above all growing ones. With a bonus the
+growing ones must be `MARGIN` worse, as in ESPnet's end detection. Totals per token can rise again,
+in the limit by a loop that is sure of itself, so there the search stops as soon as an ended
+hypothesis is above all growing ones.
+
+With a beam of 1 the one hypothesis always takes its best token: greedy search.
+
+References
+----------
+Watanabe et al., "Hybrid CTC/Attention Architecture for End-to-End Speech Recognition", IEEE JSTSP
+2017: joint decoding and end detection. Chorowski & Jaitly 2016 (arXiv 1612.02695): coverage.
+Chorowski et al. 2015 (arXiv 1506.07503): sharpening and windowing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.attention import Intervention, gather
+from models.backpointers import Backpointers, Place
+from models.ctc import PrefixScorer, PrefixState
+from models.decoder import Decoder
+from models.hypothesis import Hypothesis
+from models.text import Alphabet
+
+CTC_CANDIDATES = 1.5  # tokens per hypothesis that CTC scores, in beams (as in ESPnet)
+MARGIN = (
+    10.0  # nats by which growing hypotheses must be behind if tokens earn a bonus (as in ESPnet)
+)
+PRUNE_EVERY = 64  # steps between two clean-ups of maps that no hypothesis needs any more
+
+__all__ = ["Hypothesis", "SearchOptions", "decode"]
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search. The defaults are greedy search with the attention as it was trained."""
+
+    beam: int = 1  # hypotheses kept per recording; 1 is greedy
+    max_length_ratio: float = 1.0  # longest transcript, in tokens per attention frame
+    length_penalty: float = 0.0  # added to the score for every token, positive for longer
+    ctc_weight: float = 0.0  # CTC's share of the score, 0 to 1
+    coverage_penalty: float = 0.0  # added for every frame that was listened to, at most once
+    coverage_threshold: float = 0.5  # attention, summed over tokens, that makes a frame listened to
+    temperature: float = 1.0  # energies are divided by it: below 1 attention is sharper
+    window: tuple[float, float] | None = None  # seconds back and ahead of the last peak, or all
+    nbest: int = 1  # hypotheses returned, if as many ended
+    length_normalised: bool | None = None  # divide by the length; None: unless CTC or penalty helps
+
+    def __post_init__(self) -> None:
+        if self.beam < 1 or self.nbest < 1:
+            raise ValueError("beam and nbest must be at least 1")
+        if not 0.0 <= self.ctc_weight <= 1.0:
+            raise ValueError(f"the CTC weight must be between 0 and 1, not {self.ctc_weight}")
+        if not self.max_length_ratio > 0:
+            raise ValueError(f"the length ratio must be above 0, not {self.max_length_ratio}")
+        if not self.temperature > 0:
+            raise ValueError(f"the temperature must be above 0, not {self.temperature}")
+        if self.window is not None and not (self.window[0] >= 0 and self.window[1] >= 0):
+            raise ValueError("a window goes 0 or more seconds back and 0 or more seconds ahead")
+
+    @property
+    def normalised(self) -> bool:
+        """Whether ended hypotheses are compared by their score per token."""
+        if self.length_normalised is None:
+            return self.ctc_weight == 0 and self.length_penalty == 0
+        return self.length_normalised
+
+
+def decode(
+    decoder: Decoder,
+    encoded: Tensor,
+    lengths: Tensor,
+    alphabet: Alphabet,
+    options: SearchOptions | None = None,
+    ctc_log_probs: Tensor | None = None,
+    frame_seconds: float = 0.04,
+) -> list[list[Hypothesis]]:
+    """Transcribe a batch of recordings.
+
+    The decoder is used in evaluation mode and left in the mode it was in.
+
+    Parameters
+    ----------
+    encoded, lengths
+        (recordings, frames, dim) padded encoder output and (recordings,) its valid frames.
+    ctc_log_probs
+        (recordings, frames, vocabulary), for joint decoding.
+    frame_seconds
+        Seconds per frame, for the window.
+
+    Returns
+    -------
+    list of list of Hypothesis
+        For each recording its hypotheses, best first: at least one, at most `options.nbest`.
+
+    Raises
+    ------
+    ValueError
+        If a CTC weight is asked for without `ctc_log_probs`.
+    """
+    options = options or SearchOptions()
+    if options.ctc_weight > 0 and ctc_log_probs is None:
+        raise ValueError("joint decoding needs the CTC log-probabilities of the encoder")
+    if not len(encoded):
+        return []
+    with torch.inference_mode(), _evaluating(decoder):
+        scorer = None
+        if options.ctc_weight > 0:
+            scorer = PrefixScorer(ctc_log_probs, lengths, alphabet.blank, alphabet.eos)
+        return _Search(
+            decoder, encoded, lengths, alphabet.eos, options, scorer, frame_seconds
+        ).run()
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+class _Growing(NamedTuple):
+    """What is known of every growing hypothesis; `gather` re-orders it."""
+
+    state: Any  # the decoder's
+    previous: Tensor  # (hypotheses,) last token
+    peak: Tensor  # (hypotheses,) frame at which the last mean map was highest
+    heard: Tensor | None  # (hypotheses, frames) attention so far, for coverage
+    prefix: PrefixState | None  # for joint decoding
+
+
+class _Ended(NamedTuple):
+    place: Place
+    score: float
+    by_itself: bool
+
+
+class _Search:
+    """One search: a grid of recordings that are not finished, each with `beam` slots.
+
+    Empty slots have the score minus infinity; what is computed for them is never looked at.
+    """
+
+    def __init__(self, decoder, encoded, lengths, eos, options, scorer, frame_seconds) -> None:
+        self.decoder, self.options, self.scorer, self.eos = decoder, options, scorer, eos
+        self.frames = lengths.tolist()
+        self.limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
+        self.recordings = list(range(len(encoded)))
+        self.ended: list[list[_Ended]] = [[] for _ in self.recordings]
+        self.found: list[list[Hypothesis]] = [[] for _ in self.recordings]
+        self.history = Backpointers()
+        self.length = 0  # tokens of every growing hypothesis
+        if options.window is not None:
+            self.reach = [round(seconds / frame_seconds) for seconds in options.window]
+
+        beam, device = options.beam, encoded.device
+        rows = torch.arange(len(encoded), device=device).repeat_interleave(beam)
+        memory, state = decoder.begin(encoded, lengths)
+        self.memory = gather(memory, rows)
+        self.growing = _Growing(
+            state=gather(state, rows),
+            previous=torch.full_like(rows, eos),
+            peak=torch.zeros_like(rows),
+            heard=encoded.new_zeros(len(rows), encoded.shape[1]) if self._covers else None,
+            prefix=scorer.initial_state(beam) if scorer else None,
+        )
+        self.scores = torch.full((len(encoded), beam), -torch.inf, device=device).double()
+        self.scores[:, 0] = 0.0
+
+    @property
+    def _covers(self) -> bool:
+        return self.options.coverage_penalty != 0
+
+    def run(self) -> list[list[Hypothesis]]:
+        while self.recordings:
+            self._grow()
+            self._note_ends()
+            self._leave([number for number in self.recordings if self._over(number)])
+            if self.length % PRUNE_EVERY == 0:
+                self.history.prune(self._places())
+        return self.found
+
+    def _grow(self) -> None:
+        """Every hypothesis one token longer."""
+        before = self.growing
+        step = self.decoder.step(before.previous, self.memory, before.state, self._intervention())
+        mean = step.weights.mean(1)  # (hypotheses, frames)
+        log_probs = step.logits.double().log_softmax(-1)  # (hypotheses, vocabulary)
+        gains, heard, prefixes = log_probs, None, None
+        if self.scorer is not None:
+            prefixes = self.scorer.score(before.prefix)
+            gains = self._joint(log_probs, prefixes - before.prefix.score.unsqueeze(1))
+        if self._covers:
+            heard = before.heard + mean
+            gains = gains + (self._coverage(heard) - self._coverage(before.heard)).unsqueeze(1)
+
+        rows, parents, tokens = self._choose(gains)
+        grown = before._replace(state=step.state, peak=mean.argmax(-1), heard=heard)
+        if self.options.beam > 1:
+            grown = gather(grown, rows)
+        grown = grown._replace(previous=tokens)
+        if self.scorer is not None:
+            prefix = self.scorer.extend(grown.prefix, tokens, prefixes[rows, tokens])
+            grown = grown._replace(prefix=prefix)
+        self.growing = grown
+        self.history.add(
+            {number: row for row, number in enumerate(self.recordings)},
+            parents,
+            tokens.view_as(parents),
+            log_probs[rows, tokens].view_as(parents),
+            step.weights,
+        )
+        self.length += 1
+
+    def _intervention(self) -> Intervention | None:
+        options, peak = self.options, self.growing.peak.unsqueeze(1)
+        if options.window is None:
+            return None if options.temperature == 1.0 else Intervention(options.temperature)
+        frames = torch.arange(max(self.frames), device=peak.device)
+        back, ahead = self.reach
+        near = (frames >= peak - back) & (frames <= peak + ahead)
+        return Intervention(options.temperature, near)
+
+    def _joint(self, log_probs: Tensor, ctc: Tensor) -> Tensor:
+        """Gain of each token; of those the decoder finds unlikely minus infinity, as in ESPnet."""
+        weight = self.options.ctc_weight
+        gains = (1.0 - weight) * log_probs + weight * ctc
+        candidates = int(CTC_CANDIDATES * self.options.beam)
+        if weight == 1.0 or candidates >= log_probs.shape[1]:
+            return gains
+        least = log_probs.topk(candidates).values[:, -1:]
+        return gains.masked_fill(log_probs < least, -torch.inf)
+
+    def _coverage(self, heard: Tensor) -> Tensor:
+        """Bonus (hypotheses,) for the frames that were listened to."""
+        frames = (heard > self.options.coverage_threshold).sum(-1)
+        return self.options.coverage_penalty * frames.double()
+
+    def _choose(self, gains: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best of all tokens of all hypotheses of a recording.
+
+        Returns rows of the parents in the grid (hypotheses,), their slots (recordings, beam) and
+        tokens (hypotheses,).
+        """
+        recordings, beam = self.scores.shape
+        totals = (self.scores.view(-1, 1) + gains).view(recordings, -1)
+        self.scores, best = totals.topk(beam)
+        parents = best // gains.shape[1]
+        first = torch.arange(0, recordings * beam, beam, device=best.device).unsqueeze(1)
+        return (first + parents).flatten(), parents, (best % gains.shape[1]).flatten()
+
+    def _note_ends(self) -> None:
+        """Take hypotheses that wrote the end of sentence, or reached the limit, out of the grid."""
+        alive = self.scores > -torch.inf
+        ending = alive & (self.growing.previous.view_as(alive) == self.eos)
+        limited = torch.tensor(
+            [self.limits[number] <= self.length for number in self.recordings], device=alive.device
+        )
+        leaving = alive & (ending | limited.unsqueeze(1))
+        if not leaving.any():
+            return
+        by_itself, scores = ending.tolist(), self.scores.tolist()
+        for row, slot in leaving.nonzero().tolist():
+            number = self.recordings[row]
+            place = Place(self.length - 1, number, slot)
+            score = self._final(scores[row][slot])
+            self.ended[number].append(_Ended(place, score, by_itself[row][slot]))
+        self.scores = self.scores.masked_fill(leaving, -torch.inf)
+
+    def _final(self, total: float) -> float:
+        """Score by which a hypothesis of the present length is compared with others."""
+        score = total + self.options.length_penalty * self.length
+        return score / self.length if self.options.normalised else score
+
+    def _over(self, number: int) -> bool:
+        """Whether no growing hypothesis of the recording can still be among the best."""
+        best = float(self.scores[self.recordings.index(number)].max())
+        if best == -torch.inf or self.length >= self.limits[number]:
+            return True
+        options, ended = self.options, sorted((e.score for e in self.ended[number]), reverse=True)
+        rank = 1 if options.normalised else options.nbest
+        if len(ended) < rank:
+            return False
+        bonus = options.length_penalty > 0 or options.coverage_penalty > 0
+        margin = MARGIN if bonus and not options.normalised else 0.0
+        return ended[rank - 1] >= self._final(best) + margin
+
+    def _leave(self, numbers: list[int]) -> None:
+        """Collect the results of recordings that are finished and take them out of the grid."""
+        if not numbers:
+            return
+        for number in numbers:
+            self.found[number] = [self._hypothesis(each) for each in self._best(number)]
+        kept = [row for row, number in enumerate(self.recordings) if number not in numbers]
+        self.recordings = [self.recordings[row] for row in kept]
+        if not kept:
+            return
+        kept = torch.tensor(kept, device=self.scores.device)
+        slots = torch.arange(self.options.beam, device=kept.device)
+        rows = (kept.unsqueeze(1) * len(slots) + slots).flatten()
+        self.memory, self.growing = gather(self.memory, rows), gather(self.growing, rows)
+        self.scores = self.scores[kept]
+        if self.scorer is not None:
+            self.scorer = self.scorer.select(kept)
+
+    def _best(self, number: int) -> list[_Ended]:
+        ended = sorted(self.ended[number], key=lambda each: -each.score)
+        return ended[: self.options.nbest]
+
+    def _hypothesis(self, ended: _Ended) -> Hypothesis:
+        trace = self.history.trace(ended.place)
+        weights = trace.weights[..., : self.frames[ended.place.recording]].transpose(0, 1)
+        return Hypothesis(
+            tokens=trace.tokens,
+            log_probs=trace.log_probs,
+            weights=weights.float().cpu().contiguous().numpy(),  # (heads, tokens, frames)
+            ended=ended.by_itself,
+            score=ended.score,
+        )
+
+    def _places(self) -> Iterator[Place]:
+        """Hypotheses whose history may still be asked for."""
+        for row, alive in enumerate((self.scores > -torch.inf).tolist()):
+            number = self.recordings[row]
+            yield from (
+                Place(self.length - 1, number, s) for s, living in enumerate(alive) if living
+            )
+            yield from (ended.place for ended in self._best(number))
