@@ -40,7 +40,7 @@ class ClipResult:
 
 
 class Models:
-    """The encoder and the variants of one checkpoint folder, each loaded once, when first asked for.
+    """The encoder and the variants of one checkpoint folder, each loaded when first asked for.
 
     Threads may share it: loading holds a lock, and the loaded models keep no state between calls.
     """
