@@ -1,6 +1,8 @@
-"""Attention mechanisms: importing this package registers all of them, in the order shown."""
+"""Attention mechanisms. Every module of this package is imported, so that its classes register."""
 
-from models.attention import content, location
+from importlib import import_module
+from pkgutil import iter_modules
+
 from models.attention.base import (
     FAMILIES,
     Attention,
@@ -16,6 +18,9 @@ from models.attention.base import (
     register,
 )
 
+for _module in iter_modules(__path__, prefix=f"{__name__}."):
+    import_module(_module.name)
+
 __all__ = [
     "FAMILIES",
     "Attention",
@@ -26,9 +31,7 @@ __all__ = [
     "Sizes",
     "State",
     "build",
-    "content",
     "gather",
-    "location",
     "mechanisms",
     "register",
 ]

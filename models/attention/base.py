@@ -14,9 +14,9 @@ is the batch, so that a beam re-orders its hypotheses with `gather`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -123,8 +123,9 @@ def register(name: str, family: str, title: str, paper: str) -> Callable[[type],
 
 
 def mechanisms() -> dict[str, MechanismInfo]:
-    """All registered mechanisms by name, in the order in which they are shown."""
-    return dict(_REGISTRY)
+    """All registered mechanisms by name, family by family: the order in which they are shown."""
+    ordered = sorted(_REGISTRY.values(), key=lambda info: FAMILIES.index(info.family))
+    return {info.name: info for info in ordered}
 
 
 def build(
@@ -137,24 +138,22 @@ def build(
     encoder_dim, query_dim
         Last axis of the encoded frames and of the query.
     sizes
-        Common sizes; the mechanism takes those it needs.
+        Common sizes; the mechanism takes those that its constructor names.
     **changes
-        Single sizes instead of those in `sizes`.
+        Single common sizes that differ from `sizes`.
 
     Raises
     ------
     ValueError
         If there is no such mechanism, or a size does not suit it.
     TypeError
-        If `changes` names a size that this mechanism does not have.
+        If `changes` has a name that is not in `Sizes`.
     """
     if name not in _REGISTRY:
         raise ValueError(f"no attention mechanism {name!r}; there are {', '.join(_REGISTRY)}")
-    cls = _REGISTRY[name].cls
-    wanted = {field.name for field in fields(Sizes)} & set(inspect.signature(cls).parameters)
-    if unknown := set(changes) - wanted:
-        raise TypeError(f"{name} has no size {', '.join(sorted(unknown))}")
     sizes = replace(sizes or Sizes(), **changes)
+    cls = _REGISTRY[name].cls
+    wanted = [size.name for size in fields(Sizes) if size.name in signature(cls).parameters]
     return cls(encoder_dim, query_dim, **{size: getattr(sizes, size) for size in wanted})
 
 
