@@ -192,6 +192,11 @@ def valid_frames(lengths: Tensor, frames: int) -> Tensor:
     return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None]
 
 
+def weights_dtype(tensor: Tensor) -> torch.dtype:
+    """At least float32, also under autocast: half-precision rows would not sum to 1."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
 class Attention(nn.Module):
     """One attention step with explicit state.
 
@@ -270,7 +275,8 @@ class Attention(nn.Module):
         if asked.allowed is not None:
             frames = frames & asked.allowed[:, None]
             frames = torch.where(frames.any(-1, keepdim=True), frames, memory.valid)
-        weights = torch.where(frames, energies, -torch.inf).softmax(-1)  # (batch, heads, frames)
+        energies = torch.where(frames, energies, -torch.inf)  # (batch, heads, frames)
+        weights = energies.softmax(-1, dtype=weights_dtype(energies))
         weights = self.align(weights, frames, memory, state)
         context = self.read(weights, memory)
         return AttentionStep(context, weights, self.advance(query, memory, state, context, weights))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import AttentionStep, Memory, register
+from models.attention.base import AttentionStep, Memory, register, weights_dtype
 from models.attention.location import Location, LocationState
 
 ZHANG = "Zhang, Ling & Dai 2018, arXiv 1807.06736"
@@ -61,7 +61,7 @@ class Forward(Location):
         self.padding_as_espnet = padding_as_espnet
 
     def initial_state(self, memory: Memory) -> LocationState:
-        weights = torch.zeros_like(memory.valid, dtype=memory.values.dtype)
+        weights = torch.zeros_like(memory.valid, dtype=weights_dtype(memory.values))
         weights[..., 0] = 1.0
         return LocationState(weights)
 

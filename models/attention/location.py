@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Memory, register
+from models.attention.base import Memory, register, weights_dtype
 from models.attention.content import AdditiveScore
 
 CHOROWSKI = "Chorowski et al. 2015, arXiv 1506.07503"
@@ -33,7 +33,7 @@ class RecurrentState(NamedTuple):
 def uniform(memory: Memory, heads: int = 1) -> Tensor:
     """(batch, heads, frames) equal weights on the valid frames: the map before the first step."""
     weights = memory.valid / memory.valid.sum(-1, keepdim=True)
-    return weights.to(memory.values.dtype).expand(-1, heads, -1)
+    return weights.to(weights_dtype(memory.values)).expand(-1, heads, -1)
 
 
 def location_convolution(heads: int, maps: int, channels: int, kernel: int) -> nn.Conv1d:
@@ -176,8 +176,9 @@ class LocationRecurrent(AdditiveScore):
         self.padding_as_espnet = padding_as_espnet
 
     def initial_state(self, memory: Memory) -> RecurrentState:
-        zeros = memory.values.new_zeros(len(memory.values), self.lstm.hidden_size)
-        return self._remember(uniform(memory), memory, RecurrentState(zeros, zeros))
+        maps = uniform(memory)
+        zeros = maps.new_zeros(len(maps), self.lstm.hidden_size)
+        return self._remember(maps, memory, RecurrentState(zeros, zeros))
 
     def history(self, memory: Memory, state: RecurrentState) -> Tensor:
         return state.hidden[:, None, None]  # (batch, 1, 1, attention_dim)

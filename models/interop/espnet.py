@@ -41,6 +41,8 @@ _CLASSES: Mapping[str, type[Attention]] = {  # by ESPnet's --atype
     "forward_ta": ForwardTA,
 }
 
+ESPNET_TYPES = tuple(_CLASSES)
+
 _LAYERS: Mapping[str, str] = {  # those that differ in name only, once the heads are stacked
     "mlp_enc": "key",
     "mlp_k": "key",
