@@ -1,0 +1,105 @@
+"""Where each token must have been said, by an aligner that knows nothing of attention.
+
+Exact Viterbi search over the states of connectionist temporal classification (Graves et al. 2006):
+blank, token 1, blank, token 2, ..., blank; a step stays, advances by one state, or skips a blank
+between two different tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class TokenTimes:
+    """Frames in which each token was said."""
+
+    start: np.ndarray  # (tokens,) int: first frame
+    end: np.ndarray  # (tokens,) int: frame after the last
+    peak: np.ndarray  # (tokens,) int: most probable frame of the token within its span
+    score: float  # log-probability of the best path
+
+
+def viterbi(log_probs: np.ndarray, token_ids: Sequence[int], blank: int = 0) -> TokenTimes | None:
+    """The most probable CTC alignment of given tokens.
+
+    Parameters
+    ----------
+    log_probs : (frames, vocabulary)
+        Log-probabilities of every token and the blank.
+    token_ids : (tokens,)
+        Numbers of the tokens, without blanks and without end of sentence.
+    blank : int
+        Number of the blank.
+
+    Returns
+    -------
+    TokenTimes, or None where no path exists: fewer frames than tokens (a doubled token needs one
+    frame more, for the blank between), or only paths of probability zero.
+
+    Raises
+    ------
+    ValueError
+        If the shapes or numbers cannot be meant.
+
+    Notes
+    -----
+    One NumPy step a frame over all `2 * tokens + 1` states. Between paths that are equally
+    probable, the one that stays longest in its state is taken.
+    """
+    log_probs = np.asarray(log_probs, np.float64)
+    ids = np.asarray(token_ids, np.int64).reshape(-1)
+    if log_probs.ndim != 2:
+        raise ValueError(f"log_probs: (frames, vocabulary) is needed, not {log_probs.shape}")
+    if np.isnan(log_probs).any():
+        raise ValueError("log_probs: there are values that are not numbers")
+    frames, vocabulary = log_probs.shape
+    if len(ids) and (ids.min() < 0 or ids.max() >= vocabulary or (ids == blank).any()):
+        raise ValueError(f"token_ids: numbers from 0 to {vocabulary - 1} without blank are needed")
+    if frames < len(ids) + int((ids[1:] == ids[:-1]).sum()) or frames == 0:
+        return None
+    labels = np.full(2 * len(ids) + 1, blank)
+    labels[1::2] = ids
+    states, score = _best_path(log_probs[:, labels], labels)
+    if not np.isfinite(score):
+        return None
+    return _times(states, log_probs, ids, score)
+
+
+def _best_path(emission: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """(frames,) states of the best path and its score, from (frames, states) emissions."""
+    frames, count = emission.shape
+    may_skip = np.zeros(count, bool)
+    may_skip[3::2] = labels[3::2] != labels[1:-2:2]
+    moves = np.zeros((frames, count), np.int8)
+    # two impossible states in front spare every step its special cases
+    best = np.full(count + 2, -np.inf)
+    best[2:4] = emission[0, :2]
+    skipped_from = np.full(count, -np.inf)
+    for frame in range(1, frames):
+        stay, advance = best[2:], best[1:-1]
+        np.copyto(skipped_from, best[:-2], where=may_skip)
+        top = np.maximum(stay, advance)
+        moves[frame] = advance > stay
+        moves[frame][skipped_from > top] = 2
+        best[2:] = np.maximum(top, skipped_from) + emission[frame]
+    last = count - 1
+    if count > 1 and best[-2] > best[-1]:
+        last = count - 2
+    states = np.empty(frames, np.int64)
+    states[-1] = last
+    for frame in range(frames - 1, 0, -1):
+        states[frame - 1] = states[frame] - moves[frame, states[frame]]
+    return states, float(best[2 + last])
+
+
+def _times(states: np.ndarray, log_probs: np.ndarray, ids: np.ndarray, score: float) -> TokenTimes:
+    wanted = 2 * np.arange(len(ids)) + 1
+    start = np.searchsorted(states, wanted, side="left")
+    end = np.searchsorted(states, wanted, side="right")
+    peak = np.array(
+        [a + int(log_probs[a:b, i].argmax()) for a, b, i in zip(start, end, ids, strict=True)],
+        dtype=np.int64,
+    )
+    return TokenTimes(start=start, end=end, peak=peak, score=score)

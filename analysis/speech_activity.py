@@ -1,0 +1,111 @@
+"""Which attention frames hold speech: voice activity by energy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW_SECONDS = 0.025  # one energy value, the usual analysis window of speech
+HOP_SECONDS = 0.010
+
+
+@dataclass(frozen=True)
+class SpeechActivity:
+    """Settings of the energy detector. Levels are in decibels relative to full scale."""
+
+    silence_level: float = -65.0  # a recording whose loud parts are below this holds no speech
+    least_range: float = 5.0  # dB between loud and quiet below which the level says nothing
+    share: float = 0.35  # threshold, as a share of the way from quiet to loud
+    least_above_floor: float = 4.0  # dB above the noise floor that speech has at least
+    most_below_peak: float = 35.0  # dB below the loud parts at which speech is no more heard
+    hangover_seconds: float = 0.10  # added on both sides: weak onsets, plosives' closures
+    least_seconds: float = 0.06  # shorter bursts are clicks
+    flatness: float = 0.30  # spectral flatness above which a steady sound is noise, not a voice
+
+
+def speech_frames(
+    samples: np.ndarray,
+    sample_rate: int,
+    frames: int,
+    frame_seconds: float,
+    settings: SpeechActivity | None = None,
+) -> np.ndarray:
+    """Voice activity on the attention time axis.
+
+    Parameters
+    ----------
+    samples : (n,) float
+        The recording, -1..1.
+    frames : int
+        Attention frames; frame i covers `[i, i + 1) * frame_seconds`.
+
+    Returns
+    -------
+    (frames,) bool
+        True where at least half a frame is speech. All false for silence.
+
+    Notes
+    -----
+    The threshold lies between the quiet (10th percentile) and the loud (95th) parts of the same
+    recording, so it follows the noise floor. Where loud and quiet hardly differ, level says
+    nothing: a tonal sound is then taken for a voice, a flat one for noise.
+    """
+    settings = settings or SpeechActivity()
+    active = _active(np.asarray(samples, np.float64), sample_rate, settings)
+    if not active.any():
+        return np.zeros(frames, bool)
+    # share of every attention frame that is speech, from the running sum of 10 ms hops
+    edges = np.arange(frames + 1) * frame_seconds / HOP_SECONDS
+    total = np.concatenate([[0.0], np.cumsum(active)])
+    heard = np.diff(np.interp(edges, np.arange(len(total)), total))
+    return heard >= 0.5 * frame_seconds / HOP_SECONDS
+
+
+def _active(samples: np.ndarray, sample_rate: int, settings: SpeechActivity) -> np.ndarray:
+    """(hops,) bool: speech every 10 ms."""
+    level = _levels(samples, sample_rate)
+    if not len(level):
+        return np.zeros(0, bool)
+    quiet, loud = np.percentile(level, (10, 95))
+    if loud < settings.silence_level:
+        return np.zeros(len(level), bool)
+    if loud - quiet < settings.least_range:
+        return np.full(len(level), _flatness(samples) < settings.flatness)
+    above_floor = max(settings.share * (loud - quiet), settings.least_above_floor)
+    threshold = max(quiet + above_floor, loud - settings.most_below_peak, settings.silence_level)
+    threshold = min(threshold, loud - 1.0)
+    return _widen(level >= threshold, settings)
+
+
+def _levels(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """(hops,) energy in dB of windows centred every 10 ms, without rumble and offset."""
+    if len(samples) < 2:
+        return np.zeros(0)
+    sharpened = np.diff(samples, prepend=samples[:1])  # 6 dB/octave against hum and offset
+    hop = max(1, round(HOP_SECONDS * sample_rate))
+    window = max(1, round(WINDOW_SECONDS * sample_rate))
+    total = np.concatenate([[0.0], np.cumsum(sharpened**2)])
+    centre = np.arange(0, len(samples), hop) + hop // 2
+    low = np.clip(centre - window // 2, 0, len(samples))
+    high = np.clip(centre + window // 2 + 1, 0, len(samples))
+    power = (total[high] - total[low]) / np.maximum(high - low, 1)
+    return 10 * np.log10(np.maximum(power, 1e-12))
+
+
+def _flatness(samples: np.ndarray) -> float:
+    """Spectral flatness (Johnston 1988) of the long-term spectrum: about 0 tonal, 1 white noise."""
+    width = min(512, len(samples))
+    blocks = samples[: len(samples) // width * width].reshape(-1, width)
+    power = (np.abs(np.fft.rfft(blocks * np.hanning(width), axis=1)) ** 2).mean(axis=0)[1:] + 1e-12
+    return float(np.exp(np.log(power).mean()) / power.mean())
+
+
+def _widen(active: np.ndarray, settings: SpeechActivity) -> np.ndarray:
+    """Drop clicks, then add the hangover on both sides of what is left."""
+    edges = np.diff(np.concatenate([[False], active, [False]]).astype(np.int8))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    keep = ends - starts >= round(settings.least_seconds / HOP_SECONDS)
+    pad = round(settings.hangover_seconds / HOP_SECONDS)
+    change = np.zeros(len(active) + 1)
+    np.add.at(change, np.maximum(starts[keep] - pad, 0), 1)
+    np.add.at(change, np.minimum(ends[keep] + pad, len(active)), -1)
+    return np.cumsum(change[:-1]) > 0
