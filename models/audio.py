@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import torch
 
+from analysis.speech_activity import speech_frames
 from models import containers, ffmpeg
 from models.torchaudio_cpu import torchaudio
 
@@ -25,7 +26,6 @@ SAMPLE_RATE = 16_000
 FRAME_SECONDS = 0.04  # one encoder frame: the shortest recording there is something to attend to
 RATES = (4_000, 384_000)  # lowest and highest sample rate accepted
 BLOCK = 8_192  # frames decoded at once: what is lost at most when a body breaks off
-SILENCE = 1e-3  # of full scale (-60 dB): a recording that never rises above holds no speech
 FULL_SCALE = 0.9999  # of 1.0: 16-bit samples at their limit lie above
 ACCEPTED = "it accepts WAV, FLAC, OGG/Opus and MP3, and M4A or WebM where FFmpeg is installed"
 
@@ -78,7 +78,7 @@ def load(
     AudioError
         Nothing else, whatever the bytes are.
     """
-    name = _plain(name or _name_of(source))
+    name = plain(name or _name_of(source))
     with _opened(source, name) as file:
         try:
             return _load(file, name, max_seconds)
@@ -196,7 +196,8 @@ def _warnings(
         found.append(f"clipped: {body.clipped} samples at full scale, loud parts are distorted")
     if body.peak > 1:
         found.append(f"samples up to {body.peak:.3g} times full scale were scaled down")
-    if np.abs(samples).max() < SILENCE:
+    frames = max(1, round(len(samples) / SAMPLE_RATE / FRAME_SECONDS))
+    if not speech_frames(samples, SAMPLE_RATE, frames, FRAME_SECONDS).any():
         found.append("no speech found")
     return tuple(found)
 
@@ -220,7 +221,7 @@ def _opened(source: Path | str | bytes | BinaryIO, name: str) -> Iterator[Binary
     elif isinstance(source, str | Path):
         try:
             if not Path(source).is_file():
-                raise AudioError(f"{_plain(str(source))} is not an existing file; check the path.")
+                raise AudioError(f"{plain(str(source))} is not an existing file; check the path.")
             file = Path(source).open("rb")  # noqa: SIM115 (only opening is guarded here)
         except (OSError, ValueError) as error:
             if isinstance(error, AudioError):
@@ -241,7 +242,7 @@ def _name_of(source: Path | str | bytes | BinaryIO) -> str:
     return Path(path).name if isinstance(path, str | Path) else "recording"
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """`name` without line breaks, terminal escapes or undecodable bytes."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:120]
 

@@ -1,0 +1,230 @@
+"""The command line: ``python -m app`` and its subcommands.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed (in
+part: the rest is still reported), 2 wrong usage. Commands import torch as they run: help is quick.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from analysis.normalisers import NORMALISERS
+
+DONE, FAILED = 0, 1  # wrong usage is argparse's 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status and never lets an exception out."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        options = parser().parse_args(arguments)
+        return options.run(options)
+    except SystemExit as stop:  # argparse: --help or wrong usage, already explained
+        return int(stop.code or DONE)
+    except KeyboardInterrupt:
+        return _failed("stopped")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except ModuleNotFoundError as error:
+        return _failed(
+            f"{error.name} is not installed for {sys.executable}; `make run` installs it"
+        )
+    except Exception as error:
+        if os.environ.get("ATTNSCOPE_DEBUG"):
+            raise
+        return _failed(_sentence(error))
+
+
+def _failed(sentence: str) -> int:
+    print(f"attnscope: {sentence}", file=sys.stderr)
+    return FAILED
+
+
+def _sentence(error: Exception) -> str:
+    """The message of an expected error; of any other, that it is one, and how to see more."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}"
+    if type(error).__module__.partition(".")[0] in ("analysis", "app", "models"):
+        return str(error)
+    kind = type(error).__name__
+    return f"internal error ({kind}: {error}); ATTNSCOPE_DEBUG=1 shows where, please report it"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m app",
+        description="See how attention-based speech recognisers listen. Without a command: starts "
+        "the dashboard and prints its address.",
+        epilog="python -m app COMMAND --help explains a command.",
+    )
+    top.add_argument(
+        "--port",
+        type=_between(int, 1, 65_535),
+        help="port of the dashboard (default: the first free one from 8501)",
+    )
+    top.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address the dashboard listens at (default 127.0.0.1: this machine only)",
+    )
+    top.set_defaults(run=_dashboard)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    _add_compare(commands)
+    _add_diagnose(commands)
+    _add_variants(commands)
+    return top
+
+
+def _add(commands, name: str, help_: str, examples: str, run) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run, command=command)
+    return command
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="OUT",
+        help="write JSON to this file, or to standard output with -, instead of a table",
+    )
+
+
+def _add_compare(commands) -> None:
+    command = _add(
+        commands,
+        "compare",
+        "decode recordings by every attention mechanism, with verdicts and errors",
+        "  python -m app compare samples/spoken_repetition.ogg\n"
+        "  python -m app compare talk.wav --text 'what was said' --variants dot,location\n"
+        "  python -m app compare *.flac --json out.json --save-alignments maps/\n",
+        _compare,
+    )
+    command.add_argument("clips", nargs="+", metavar="CLIP", help="recordings")
+    command.add_argument(
+        "--text", metavar="REF", help="what was said in the (only) clip: gives WER"
+    )
+    command.add_argument(
+        "--variants",
+        default="all",
+        metavar="NAMES",
+        help="comma-separated names (see `variants`), or all that are trained (default all)",
+    )
+    command.add_argument(
+        "--beam",
+        type=_between(int, 1, 1_000),
+        default=1,
+        metavar="N",
+        help="beam size (default 1: greedy)",
+    )
+    command.add_argument(
+        "--ctc-weight",
+        type=_between(float, 0, 1),
+        default=0.0,
+        metavar="W",
+        help="share of CTC in the score of a beam, 0 to 1 (default 0)",
+    )
+    command.add_argument(
+        "--max-seconds",
+        type=_between(float, 0.04, 86_400),
+        default=600.0,
+        metavar="S",
+        help="refuse longer recordings (default 600)",
+    )
+    command.add_argument(
+        "--normalizer",
+        choices=sorted(NORMALISERS),
+        default="basic",
+        help="what is evened out in both texts before errors are counted (default basic)",
+    )
+    _add_json(command)
+    command.add_argument(
+        "--save-alignments",
+        type=Path,
+        metavar="DIR",
+        help="write every attention map to DIR/CLIP.VARIANT.npz",
+    )
+
+
+def _add_diagnose(commands) -> None:
+    command = _add(
+        commands,
+        "diagnose",
+        "find failures in alignment files of any toolkit",
+        "  python -m app diagnose maps/*.npz\n"
+        "  python -m app diagnose espnet.npz --renormalise --json -\n",
+        _diagnose,
+    )
+    command.add_argument("files", nargs="+", metavar="FILE.npz", help="alignment files")
+    command.add_argument(
+        "--renormalise",
+        action="store_true",
+        help="divide rows by their sums instead of refusing rows that do not sum to 1",
+    )
+    _add_json(command)
+
+
+def _add_variants(commands) -> None:
+    command = _add(
+        commands,
+        "variants",
+        "list the attention mechanisms, their sizes and their checkpoints",
+        "  python -m app variants\n  python -m app variants --json -\n",
+        _variants,
+    )
+    _add_json(command)
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from app import server
+
+    return server.start(options.host, options.port)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from app import commands
+
+    if options.text is not None and len(options.clips) > 1:
+        options.command.error("--text belongs to one clip; compare the clips one by one")
+    return DONE if commands.compare(options) else FAILED
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from app import commands
+
+    return DONE if commands.diagnose(options) else FAILED
+
+
+def _variants(options: argparse.Namespace) -> int:
+    from app import commands
+
+    return DONE if commands.variants(options) else FAILED
+
+
+def _between(kind: type, low: float, high: float) -> Callable[[str], float]:
+    """A converter for argparse that accepts numbers of a range."""
+
+    def convert(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            whole = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {whole} between {low} and {high}")
+        return number
+
+    return convert

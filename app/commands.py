@@ -1,0 +1,161 @@
+"""What the subcommands do: each takes the parsed options and tells whether all went well."""
+
+import json
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from analysis.alignment import Alignment, AlignmentError
+from analysis.diagnosis import diagnose as examine
+from app import comparison, tables
+from app.comparison import ClipResult, Models
+from models.audio import AudioError, load, plain
+from models.recogniser import VariantInfo
+from models.search import SearchOptions
+
+
+class CommandError(Exception):
+    """The command cannot go on; the message is one sentence for the user."""
+
+
+def compare(options: Namespace) -> bool:
+    """Decode every clip by every chosen variant; an unreadable clip does not stop the rest."""
+    models = Models()
+    names = _names(options, models)
+    models.choose(names)  # a missing checkpoint stops the command before any clip is read
+    _check_output(options.json)
+    if options.save_alignments:
+        options.save_alignments.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for number, path in enumerate(options.clips, 1):
+        _note(f"[{number}/{len(options.clips)}] {plain(path)}")
+        try:
+            clips.append(_compare_clip(path, names, options, models))
+        except AudioError as error:
+            _note(f"attnscope: {error}")
+            continue
+        if options.save_alignments:
+            _save_alignments(clips[-1], options.save_alignments, _stem(options.clips, number - 1))
+        if not options.json:
+            print(tables.clip(clips[-1]), flush=True)
+    if options.json and clips:
+        _write_json(comparison.to_json(clips), options.json)
+    return len(clips) == len(options.clips)
+
+
+def diagnose(options: Namespace) -> bool:
+    """Examine alignment files; one that cannot be read is reported among the others."""
+    _check_output(options.json)
+    reports = []
+    for path in options.files:
+        try:
+            alignment = Alignment.load(path, renormalise=options.renormalise)
+        except AlignmentError as error:
+            reports.append({"file": _text(path), "error": str(error)})
+            _note(f"attnscope: {plain(path)}: {error}")
+            continue
+        diagnosis = examine(alignment)
+        reports.append({"file": _text(path), **diagnosis.to_json()})
+        if not options.json:
+            print(tables.diagnosis(plain(path), diagnosis), flush=True)
+    if options.json:
+        _write_json({"schema": comparison.SCHEMA, "files": reports}, options.json)
+    return not any("error" in report for report in reports)
+
+
+def variants(options: Namespace) -> bool:
+    """List every variant there is, trained or not."""
+    _check_output(options.json)
+    infos = Models().infos()
+    if options.json:
+        listed = [_variant(info) for info in infos]
+        _write_json({"schema": comparison.SCHEMA, "variants": listed}, options.json)
+    else:
+        print(tables.variants(infos))
+    return True
+
+
+def _names(options: Namespace, models: Models) -> list[str] | None:
+    """The variants asked for, None for all; an unknown name is wrong usage."""
+    if options.variants == "all":
+        return None
+    names = [name.strip() for name in options.variants.split(",") if name.strip()]
+    known = [info.name for info in models.infos()]
+    for name in names:
+        if name not in known:
+            options.command.error(f"there is no variant {name!r}; there are: {', '.join(known)}")
+    return names
+
+
+def _compare_clip(
+    path: str, names: list[str] | None, options: Namespace, models: Models
+) -> ClipResult:
+    recording = load(path, max_seconds=options.max_seconds)
+    search = SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight)
+    results = []
+    for result in comparison.compare(
+        recording, names, search, options.text, models=models, normalizer=options.normalizer
+    ):
+        _note(f"  {result.info.name}: {result.decoded.decode_seconds:.2f} s")
+        results.append(result)
+    return ClipResult(recording, _text(path), options.text, tuple(results), options.normalizer)
+
+
+def _save_alignments(clip: ClipResult, folder: Path, stem: str) -> None:
+    for result in clip.variants:
+        result.decoded.alignment.save(folder / f"{stem}.{result.info.name}.npz")
+
+
+def _stem(paths: Sequence[str], index: int) -> str:
+    """File stem of one path, numbered where several clips have the same."""
+    stems = [Path(path).stem for path in paths]
+    return stems[index] if Counter(stems)[stems[index]] == 1 else f"{stems[index]}-{index + 1}"
+
+
+def _variant(info: VariantInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "family": info.family,
+        "title": info.title,
+        "paper": info.paper,
+        "parameters": info.parameters,
+        "checkpoint": str(info.checkpoint) if info.checkpoint else None,
+        "card": asdict(info.card) if info.card else None,
+    }
+
+
+def _check_output(out: str | None) -> None:
+    """Complain about an output file now rather than after minutes of decoding.
+
+    A file that is there and is not JSON is never replaced: in ``--json a.wav b.wav`` the first name
+    is the output, which is hardly what was meant.
+    """
+    if out in (None, "-"):
+        return
+    path = Path(out)
+    if path.is_dir() or not path.parent.is_dir():
+        raise CommandError(f"{plain(out)} cannot be written: it is a folder, or has none to be in")
+    if path.exists() and path.open("rb").read(1) not in (b"", b"{"):
+        raise CommandError(f"{plain(out)} is there and is not JSON; choose another name for --json")
+
+
+def _write_json(values: dict[str, Any], out: str) -> None:
+    text = json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    if out == "-":
+        sys.stdout.write(text)
+    else:
+        Path(out).write_text(text, encoding="utf-8")
+        _note(f"wrote {plain(out)}")
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _text(path: str) -> str:
+    """A path as JSON can hold it: undecodable bytes become question marks."""
+    return path.encode(errors="replace").decode()

@@ -1,0 +1,86 @@
+"""What the command line prints for people."""
+
+from collections.abc import Sequence
+
+from analysis.diagnosis import Diagnosis
+from app.comparison import ClipResult, VariantResult
+from models.recogniser import VariantInfo
+
+SHOWN = ("monotonicity", "diagonality", "focus", "coverage")  # metrics with a column of their own
+
+
+def clip(result: ClipResult) -> str:
+    """A recording, its warnings, and one row per variant."""
+    lines = [f"{result.recording.name}  {result.recording.seconds:.1f} s"]
+    lines += [f"  warning: {warning}" for warning in result.recording.warnings]
+    if result.reference is not None:
+        lines.append(f"  reference: {result.reference}")
+    errors = () if result.reference is None else (f"WER ({result.normalizer})", "CER")
+    head = ("variant", *errors, "verdict", *SHOWN, "text")
+    rows = [_row(found) for found in result.variants]
+    return "\n".join([*lines, "", aligned([head, *rows]), ""])
+
+
+def _row(result: VariantResult) -> tuple[str, ...]:
+    score = result.score
+    errors = () if score is None else (percent(score.wer), percent(score.cer))
+    metrics = (number(result.diagnosis.metrics.get(name)) for name in SHOWN)
+    return (
+        result.info.name,
+        *errors,
+        result.diagnosis.verdict,
+        *metrics,
+        result.decoded.text,
+    )
+
+
+def diagnosis(name: str, found: Diagnosis) -> str:
+    """A verdict, its evidence, and every metric."""
+    lines = [f"{name}: {found.verdict}"]
+    for failure in found.failures:
+        lines.append(f"  {failure.kind}{_span(failure.seconds)}: {failure.explanation}")
+    lines += [f"  note: {note.kind}" for note in found.notes]
+    metrics = [(key, number(value)) for key, value in found.metrics.items()]
+    return "\n".join([*lines, aligned(metrics, indent="  "), ""])
+
+
+def variants(infos: Sequence[VariantInfo]) -> str:
+    """Names, families, sizes, and what the cards say of the scores."""
+    head = ("name", "family", "parameters", "checkpoint", "scores", "title")
+    return aligned([head, *(_info(info) for info in infos)])
+
+
+def _info(info: VariantInfo) -> tuple[str, ...]:
+    scores = info.card.scores if info.card else {}
+    return (
+        info.name,
+        info.family,
+        f"{info.parameters:,}" if info.parameters else "-",
+        info.checkpoint.name if info.checkpoint else "not trained",
+        "  ".join(f"{key} {percent(value)}" for key, value in scores.items()) or "-",
+        info.title,
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
+    """Rows as columns two spaces apart; the last column is as long as it likes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return "\n".join(
+        indent
+        + "  ".join(
+            [cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]
+        )
+        for row in rows
+    )
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _span(seconds: tuple[float, float]) -> str:
+    return f" {seconds[0]:.1f}-{seconds[1]:.1f} s"
