@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from analysis.archive import ArchiveError, read_arrays
+from analysis.rows import Rows, find_rows
 
 ROW_TOLERANCE = 1e-3  # how far a row may be from summing to one
 ARRAYS = (
@@ -161,6 +162,18 @@ class Alignment:
         else:
             mean = self.weights.mean(axis=(0, 1))
         return _frozen(mean / mean.sum(axis=1, keepdims=True, dtype=np.float64), np.float32)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Where each token listened in `map`."""
+        return find_rows(self.map, self.tokens, self.frame_seconds)
+
+    @cached_property
+    def valid_frames(self) -> int:
+        """Frames without padding: silence at the end that no row gives any weight is no audio."""
+        silent = ~self.speech_mask & ~self.weights.any(axis=(0, 1, 2))
+        heard = np.flatnonzero(~silent)
+        return int(heard[-1]) + 1 if len(heard) else self.frames
 
     @cached_property
     def speech_mask(self) -> np.ndarray:

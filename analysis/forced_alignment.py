@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.alignment import Alignment
+
 
 @dataclass(frozen=True, eq=False)
 class TokenTimes:
@@ -103,3 +105,50 @@ def _times(states: np.ndarray, log_probs: np.ndarray, ids: np.ndarray, score: fl
         dtype=np.int64,
     )
     return TokenTimes(start=start, end=end, peak=peak, score=score)
+
+
+def alignment_error_ms(
+    alignment: Alignment,
+    *,
+    ctc_log_probs: np.ndarray | None = None,
+    token_ids: Sequence[int] | None = None,
+    token_seconds: Sequence[float] | None = None,
+) -> float | None:
+    """Median distance between where rows listen and where their tokens were said, in milliseconds.
+
+    Range 0... The times are either given (`token_seconds`), or found by forced alignment of the
+    same tokens with CTC log-probabilities on the alignment's own frames. Special tokens and spaces
+    are left out. None without either, without a spoken row that has a place, or where the tokens do
+    not fit into the frames.
+
+    Trap: CTC has its own peaks, often late within a token; 40 ms is one attention frame.
+    """
+    rows = alignment.rows
+    if token_seconds is not None:
+        said = np.asarray(token_seconds, np.float64)
+        if said.shape != rows.peak.shape:
+            raise ValueError(f"token_seconds: {rows.peak.shape[0]} times are needed")
+    elif ctc_log_probs is not None and token_ids is not None:
+        said = _forced_seconds(alignment, ctc_log_probs, token_ids)
+    else:
+        return None
+    heard = alignment.start_seconds + (rows.peak + 0.5) * rows.frame_seconds
+    chosen = rows.spoken & rows.located & np.isfinite(said)
+    return float(np.median(np.abs(heard - said)[chosen]) * 1000) if chosen.any() else None
+
+
+def _forced_seconds(
+    alignment: Alignment, log_probs: np.ndarray, token_ids: Sequence[int]
+) -> np.ndarray:
+    """(tokens,) seconds of the CTC peaks, NaN for special tokens and where no path exists."""
+    lexical = alignment.rows.lexical
+    ids = np.asarray(token_ids, np.int64).reshape(-1)
+    if len(ids) != len(lexical):
+        raise ValueError(f"token_ids: {len(lexical)} numbers are needed, not {len(ids)}")
+    if len(log_probs) != alignment.frames:
+        raise ValueError(f"log_probs: {alignment.frames} frames are needed, not {len(log_probs)}")
+    said = np.full(len(ids), np.nan)
+    times = viterbi(log_probs, ids[lexical]) if lexical.any() else None
+    if times is not None:
+        said[lexical] = alignment.start_seconds + (times.peak + 0.5) * alignment.frame_seconds
+    return said

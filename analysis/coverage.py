@@ -1,0 +1,136 @@
+"""Which speech was listened to, how often, and which not at all.
+
+A frame is heard where it lies within the extent of a row (`analysis.rows`), or in a gap between
+extents that is no longer than usual at this pace: sharp attention, as that of CTC, needs only one
+frame of each token. Special tokens do not count as listeners: ``<eos>`` often listens to the whole
+ending. Silence does not count as speech.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.alignment import Alignment
+
+GAP_SECONDS = 0.25  # unheard speech that is always within what peaky attention leaves out
+GAP_PACES = 2.2  # and as many tokens' time: long words, drawn-out vowels
+EDGE_SECONDS = 0.10  # more at the two ends, where breath and the last vowel's tail are
+UNKNOWN_SECONDS = 0.30  # more where speech activity is not known, as gaps may be pauses
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A stretch of speech that no row listened to."""
+
+    start: int  # first frame
+    end: int  # frame after the last
+    seconds: float  # of speech in it
+    place: str  # "start", "middle" or "end" of the recording's speech
+
+
+def coverage(alignment: Alignment) -> float | None:
+    """Share of speech frames that were listened to.
+
+    Range 0..1. None where there is no speech. Uniform rows listen to everything: 1.
+
+    Trap: column sums over a threshold would call most frames of a sharp map unheard.
+    """
+    speech = float(alignment.speech_mask.sum() * alignment.frame_seconds)
+    if speech == 0:
+        return None
+    return float(np.clip(1 - skipped_seconds(alignment) / speech, 0, 1))
+
+
+def skipped_seconds(alignment: Alignment) -> float | None:
+    """Seconds of speech that no row listened to, beyond the gaps usual at this pace.
+
+    Range 0..seconds of speech. None where there is no speech.
+
+    Trap: without voice activity every frame counts as speech, silence too.
+    """
+    if not alignment.speech_mask.any():
+        return None
+    return float(sum(hole.seconds for hole in holes(alignment)))
+
+
+def reread_seconds(alignment: Alignment) -> float | None:
+    """Seconds of audio that attention went through again after having moved on.
+
+    Counted once for every pass beyond the first: three readings of one second are two seconds.
+    Range 0..; None with fewer than two placed rows.
+
+    Trap: attention that stays (a stall) re-reads nothing, and a jump ahead and back only re-reads
+    what was read before.
+    """
+    rows = alignment.rows
+    chosen = rows.ordered
+    if len(chosen) < 2:
+        return None
+    limit = max(0.12, 1.5 * alignment.frame_seconds, 0.6 * rows.pace) / alignment.frame_seconds
+    reach = (GAP_SECONDS + GAP_PACES * rows.pace) / alignment.frame_seconds
+    change = np.zeros(rows.frames + 1)
+    for path in passes(rows.peak[chosen], limit):
+        for start, end in _spans(np.sort(path), reach):
+            change[start] += 1
+            change[end] -= 1
+    visits = np.cumsum(change[:-1])
+    return float(np.maximum(visits - 1, 0).sum() * alignment.frame_seconds)
+
+
+def passes(places: np.ndarray, limit: float) -> list[np.ndarray]:
+    """Places cut into readings: a new one starts where attention falls back by more than `limit`.
+
+    A fall back is measured from the furthest place of the reading, so that jitter does not cut.
+    """
+    cuts, front = [], -np.inf
+    for row, place in enumerate(places.tolist()):
+        if place < front - limit:
+            cuts.append(row)
+            front = place
+        front = max(front, place)
+    return np.split(places, cuts)
+
+
+def holes(alignment: Alignment) -> tuple[Hole, ...]:
+    """Stretches of unheard speech longer than usual at this pace, in the order of time."""
+    rows, speech = alignment.rows, alignment.speech_mask
+    if not speech.any():
+        return ()
+    heard = heard_frames(alignment)
+    silent = np.concatenate([[False], ~heard, [False]])
+    edges = np.flatnonzero(silent[1:] != silent[:-1])
+    total = np.concatenate([[0], np.cumsum(speech)])
+    limit = GAP_SECONDS + GAP_PACES * rows.pace
+    if alignment.speech is None:
+        limit += UNKNOWN_SECONDS
+    found = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        seconds = float(total[end] - total[start]) * alignment.frame_seconds
+        place = _place(start, end, heard)
+        if seconds > limit + (0 if place == "middle" else EDGE_SECONDS):
+            inside = np.flatnonzero(speech[start:end])
+            found.append(Hole(start + int(inside[0]), start + int(inside[-1]) + 1, seconds, place))
+    return tuple(found)
+
+
+def heard_frames(alignment: Alignment) -> np.ndarray:
+    """(frames,) bool: within the extent of a lexical row. Rows without a place hear everything."""
+    rows = alignment.rows
+    if rows.lexical.any() and not (rows.lexical & rows.located).any():
+        return np.ones(rows.frames, bool)
+    change = np.zeros(rows.frames + 1, np.int64)
+    np.add.at(change, rows.low[rows.reading], 1)
+    np.add.at(change, rows.high[rows.reading], -1)
+    return np.cumsum(change[:-1]) > 0
+
+
+def _place(start: int, end: int, heard: np.ndarray) -> str:
+    if end == len(heard):  # also where nothing at all was heard: then the ending is unheard
+        return "end"
+    return "start" if start == 0 else "middle"
+
+
+def _spans(places: np.ndarray, reach: float) -> list[tuple[int, int]]:
+    """Frames that a forward reading went through; it did not go through what it jumped over."""
+    cuts = np.flatnonzero(np.diff(places) > reach) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, cuts)]

@@ -1,0 +1,144 @@
+"""Everything the analysis says about one alignment, in one record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from analysis.alignment import Alignment
+from analysis.coverage import coverage, reread_seconds, skipped_seconds
+from analysis.diagonality import diagonality, path_diagonality
+from analysis.failures import Failure, Note, find_failures
+from analysis.focus import entropy, focus, width_seconds
+from analysis.forced_alignment import alignment_error_ms
+from analysis.heads import HeadReport, listening, role
+from analysis.monotonicity import backward_seconds, forward_share, monotonicity
+from analysis.repetition import repeated_tokens, tokens_per_second
+from analysis.thresholds import SEVERITY, Thresholds
+
+__all__ = [
+    "METRICS",
+    "SEVERITY",
+    "Diagnosis",
+    "Failure",
+    "HeadReport",
+    "Note",
+    "Thresholds",
+    "diagnose",
+    "measure",
+]
+
+# every metric of an alignment alone; `alignment_error_ms` needs a second aligner as well
+METRICS = MappingProxyType(
+    {
+        metric.__name__: metric
+        for metric in (
+            monotonicity,
+            forward_share,
+            backward_seconds,
+            diagonality,
+            path_diagonality,
+            focus,
+            entropy,
+            width_seconds,
+            coverage,
+            skipped_seconds,
+            reread_seconds,
+            repeated_tokens,
+            tokens_per_second,
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Verdict, evidence and numbers of one alignment."""
+
+    verdict: str  # "healthy" or the kind of the most serious failure
+    failures: tuple[Failure, ...]  # most serious first
+    notes: tuple[Note, ...]  # genuine repetitions
+    metrics: dict[str, float | None]  # of the mean map, None where undefined
+    heads: tuple[HeadReport, ...]  # every layer and head
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers, as in the command line's JSON."""
+        return {
+            "verdict": self.verdict,
+            "failures": [_evidence(failure) for failure in self.failures],
+            "notes": [_evidence(note) for note in self.notes],
+            "metrics": dict(self.metrics),
+            "heads": [
+                {"layer": h.layer, "head": h.head, "role": h.role, "metrics": dict(h.metrics)}
+                for h in self.heads
+            ],
+        }
+
+
+def diagnose(
+    alignment: Alignment,
+    *,
+    thresholds: Thresholds | None = None,
+    ctc_log_probs: np.ndarray | None = None,
+    token_ids: Sequence[int] | None = None,
+    token_seconds: Sequence[float] | None = None,
+) -> Diagnosis:
+    """All metrics, failures and head roles of an alignment.
+
+    Metrics describe the mean over layers and heads; failures are looked for in the mean of those
+    heads that know where to listen (`analysis.heads.listening`), since one sink among aligners is
+    no failure.
+
+    Parameters
+    ----------
+    thresholds : Thresholds, optional
+        Limits of the failure rules.
+    ctc_log_probs : (frames, vocabulary), optional
+        With `token_ids`, gives `alignment_error_ms` by forced alignment of the decoded tokens.
+    token_ids : (tokens,), optional
+        Number of each token of the alignment; those of special tokens are not used.
+    token_seconds : (tokens,), optional
+        Times at which the tokens were really said, instead of a forced alignment.
+
+    Raises
+    ------
+    ValueError
+        If log-probabilities, numbers or times do not fit the alignment.
+    """
+    extra = {"ctc_log_probs": ctc_log_probs, "token_ids": token_ids, "token_seconds": token_seconds}
+    metrics = measure(alignment, **extra)
+    findings = find_failures(listening(alignment), thresholds)
+    return Diagnosis(
+        verdict=findings.verdict,
+        failures=findings.failures,
+        notes=findings.notes,
+        metrics=metrics,
+        heads=_heads(alignment, metrics, extra),
+    )
+
+
+def measure(alignment: Alignment, **extra: Any) -> dict[str, float | None]:
+    """Every metric of the alignment's mean map by its JSON name; `extra` as for `diagnose`."""
+    metrics = {name: metric(alignment) for name, metric in METRICS.items()}
+    metrics["alignment_error_ms"] = alignment_error_ms(alignment, **extra)
+    return metrics
+
+
+def _heads(
+    alignment: Alignment, metrics: Mapping[str, float | None], extra: Mapping[str, Any]
+) -> tuple[HeadReport, ...]:
+    single = alignment.layers * alignment.heads == 1
+    reports = []
+    for layer in range(alignment.layers):
+        for head in range(alignment.heads):
+            one = alignment if single else alignment.head(layer, head)
+            numbers = dict(metrics) if single else measure(one, **extra)
+            name, evidence = role(one, numbers)
+            reports.append(HeadReport(layer, head, name, numbers, evidence))
+    return tuple(reports)
+
+
+def _evidence(found: Failure | Note) -> dict[str, Any]:
+    return {"kind": found.kind, "tokens": list(found.tokens), "seconds": list(found.seconds)}

@@ -1,0 +1,314 @@
+"""From evidence to verdict: what went wrong in a map, where, and how we know.
+
+Rules, not a trained classifier: each looks at where rows listened (`analysis.rows`), what they
+wrote, and which speech was heard, and can be explained in a sentence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from analysis.alignment import Alignment
+from analysis.coverage import Hole, holes
+from analysis.monotonicity import monotonicity
+from analysis.returns import Span, find_returns, make_span
+from analysis.thresholds import SEVERITY, Thresholds
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that went wrong, with its evidence."""
+
+    kind: str  # one of SEVERITY
+    tokens: tuple[int, int]  # rows concerned, half-open
+    seconds: tuple[float, float]  # audio concerned
+    explanation: str  # one plain sentence
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing that is no failure."""
+
+    kind: str  # "genuine_repetition"
+    tokens: tuple[int, int]  # rows concerned, half-open
+    seconds: tuple[float, float]  # audio concerned
+    explanation: str  # one plain sentence
+
+
+Found = TypeVar("Found", Failure, Note)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All failures of a map, most serious first, and its notes."""
+
+    failures: tuple[Failure, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The most serious kind, or ``healthy``."""
+        return self.failures[0].kind if self.failures else "healthy"
+
+
+def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) -> Findings:
+    """All failures and notes of the alignment's mean map.
+
+    A map that is diffuse has no places to reason about, so that only this and a missing end are
+    reported. A reversed map is judged by what it is in the mirror: loops and stalls are still
+    found, jumps and the order of the ending mean nothing there.
+    """
+    limits = thresholds or Thresholds()
+    runaway = _runaway(alignment)
+    vague = _vague_rows(alignment, limits)
+    if vague == (0, len(alignment.tokens)):
+        return Findings(_by_severity([_diffuse(alignment, vague), *runaway]), ())
+    order = monotonicity(alignment)
+    backwards = order is not None and order <= limits.reversed_order
+    judged = _mirrored(alignment) if backwards else alignment
+    returns = find_returns(judged, limits)
+    stalls = _stalls(judged, returns.loops, limits)
+    found = [_loop(judged, span) for span in returns.loops]
+    found += [_stall(judged, span) for span in stalls]
+    notes = [_genuine(judged, span) for span in returns.genuine]
+    if backwards:
+        found = [_mirror_times(alignment, failure) for failure in found]
+        notes = [_mirror_times(alignment, note) for note in notes]
+        found.append(_reversed(alignment, order))
+    else:
+        found += [_jump(alignment, span) for span in returns.jumps]
+    if vague is not None:
+        found.append(_diffuse(alignment, vague))
+    found += _unheard(alignment) + runaway
+    return Findings(_by_severity(found), tuple(notes))
+
+
+def _by_severity(found: Sequence[Failure]) -> tuple[Failure, ...]:
+    return tuple(sorted(found, key=lambda f: (SEVERITY.index(f.kind), f.tokens, f.seconds)))
+
+
+def _vague_rows(alignment: Alignment, limits: Thresholds) -> tuple[int, int] | None:
+    """The stretch of rows that do not know where they listen, if long enough to be a failure."""
+    rows = alignment.rows
+    lexical = np.flatnonzero(rows.lexical)
+    count, everything = len(lexical), (0, len(alignment.tokens))
+    if count < 2:
+        return None
+    vague = ~rows.located[lexical]
+    order = monotonicity(alignment)
+    weak = float(np.median(rows.gain[lexical])) < limits.weak_gain
+    if weak and (order is None or abs(order) < limits.weak_order) and count >= 4:
+        return everything
+    first, last = _best_stretch(np.where(vague, 1.0, -1.5))
+    length = last - first
+    if length < min(limits.diffuse_tokens, count) or length < limits.diffuse_share * count:
+        return None
+    if length >= 0.8 * count:
+        return everything
+    return int(lexical[first]), int(lexical[last - 1]) + 1
+
+
+def _best_stretch(gains: np.ndarray) -> tuple[int, int]:
+    """Half-open bounds of the stretch with the largest sum (Kadane), empty if none is positive."""
+    total = np.concatenate([[0.0], np.cumsum(gains)])
+    lowest = np.minimum.accumulate(total)
+    end = int((total - lowest).argmax())
+    return int(total[: end + 1].argmin()), end
+
+
+def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> list[Span]:
+    """Stretches of rows over which attention hardly moves; loops at one place are loops."""
+    rows = alignment.rows
+    chosen = rows.steady
+    wordlike = rows.pace >= limits.word_pace
+    size = limits.stall_words if wordlike else limits.stall_tokens
+    if len(chosen) < size:
+        return []
+    seconds = rows.peak[chosen] * rows.frame_seconds
+    still = 1.6 * rows.frame_seconds  # a peak that rests may still flicker between two frames
+    windows = np.lib.stride_tricks.sliding_window_view(seconds, size)
+    rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
+    found = []
+    for first, last in _runs(rests):
+        span = slice(first, last + size - 1)
+        usual = (span.stop - span.start - 1) * rows.pace
+        moved = abs(float(np.median(seconds[span][-3:]) - np.median(seconds[span][:3])))
+        if usual < limits.stall_seconds or moved > max(still, limits.stall_advance * usual):
+            continue
+        candidate = make_span(alignment, np.arange(chosen[first], chosen[span.stop - 1] + 1))
+        if not any(_shared(candidate, loop) > 0.5 for loop in loops):
+            found.append(candidate)
+    return found
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of true values, half-open."""
+    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _shared(one: Span, other: Span) -> float:
+    return max(0, min(one.end, other.end) - max(one.start, other.start)) / (one.end - one.start)
+
+
+def _loop(alignment: Alignment, span: Span) -> Failure:
+    seconds = _seconds(alignment, span)
+    return Failure(
+        "loop",
+        (span.start, span.end),
+        seconds,
+        f'"{_short(span.text)}" is written again while attention listens to the same audio, '
+        f"{_stretch(seconds)}.",
+    )
+
+
+def _genuine(alignment: Alignment, span: Span) -> Note:
+    seconds = _seconds(alignment, span)
+    return Note(
+        "genuine_repetition",
+        (span.start, span.end),
+        seconds,
+        f'"{_short(span.text)}" was said again: attention moved on to new audio with every copy, '
+        f"{_stretch(seconds)}.",
+    )
+
+
+def _stall(alignment: Alignment, span: Span) -> Failure:
+    seconds = _seconds(alignment, span)
+    return Failure(
+        "stall",
+        (span.start, span.end),
+        seconds,
+        f'Attention rests at {_stretch(seconds)} while "{_short(span.text)}" is written.',
+    )
+
+
+def _jump(alignment: Alignment, span: Span) -> Failure:
+    seconds = _seconds(alignment, span)
+    return Failure(
+        "jump_back",
+        (span.start, span.end),
+        seconds,
+        f"Attention goes back to audio it had read before, {_stretch(seconds)}, and writes "
+        f'something else there: "{_short(span.text)}".',
+    )
+
+
+def _diffuse(alignment: Alignment, rows: tuple[int, int]) -> Failure:
+    whole = rows == (0, len(alignment.tokens))
+    which = "No row knows" if whole else f"Rows {rows[0]} to {rows[1] - 1} do not know"
+    return Failure(
+        "diffuse",
+        rows,
+        _everything(alignment),
+        f"{which} where to listen: attention is spread over the recording.",
+    )
+
+
+def _reversed(alignment: Alignment, order: float) -> Failure:
+    return Failure(
+        "reversed",
+        (0, len(alignment.tokens)),
+        _everything(alignment),
+        f"Attention runs backwards through time (rank correlation {order:.2f}).",
+    )
+
+
+def _runaway(alignment: Alignment) -> list[Failure]:
+    """The length limit was hit; the evidence is what was written after attention last advanced."""
+    count = len(alignment.tokens)
+    if alignment.ended is not False or count == 0:
+        return []
+    rows = alignment.rows
+    chosen = rows.reading
+    start = 0
+    if len(chosen):
+        front = np.maximum.accumulate(rows.peak[chosen])
+        settled = front >= front[-1] - max(1.0, rows.pace / rows.frame_seconds)
+        start = int(chosen[settled.argmax()])
+    span = make_span(alignment, np.arange(start, count))
+    return [
+        Failure(
+            "runaway",
+            (start, count),
+            _seconds(alignment, span),
+            f"The length limit stopped the decoder after {count} tokens; it never ended itself.",
+        )
+    ]
+
+
+def _unheard(alignment: Alignment) -> list[Failure]:
+    """Skips and early stops: speech that no row listened to."""
+    found = []
+    for hole in holes(alignment):
+        seconds = (alignment.time(hole.start), alignment.time(hole.end))
+        if hole.place != "end":
+            found.append(
+                Failure(
+                    "skip",
+                    _around(alignment, hole),
+                    seconds,
+                    f"{hole.seconds:.1f} s of speech were not listened to, {_stretch(seconds)}.",
+                )
+            )
+        elif alignment.ended is not False:  # a decoder that was cut off did not stop early
+            count = len(alignment.tokens)
+            found.append(
+                Failure(
+                    "early_stop",
+                    (max(0, count - 1), count),
+                    seconds,
+                    f"The decoder ended although {hole.seconds:.1f} s of speech follow, "
+                    f"{_stretch(seconds)}.",
+                )
+            )
+    return found
+
+
+def _around(alignment: Alignment, hole: Hole) -> tuple[int, int]:
+    """The rows on both sides of a hole."""
+    rows = alignment.rows
+    chosen = rows.reading
+    if len(chosen) == 0:
+        return 0, len(alignment.tokens)
+    places = rows.peak[chosen]
+    across = np.flatnonzero((places[:-1] < hole.start) & (places[1:] >= hole.end))
+    if len(across):
+        return int(chosen[across[0]]), int(chosen[across[0] + 1]) + 1
+    after = int(chosen[np.abs(places - hole.end).argmin()])
+    return max(0, after - 1) if hole.place == "middle" else after, after + 1
+
+
+def _mirrored(alignment: Alignment) -> Alignment:
+    """The same map with time running the other way."""
+    speech = alignment.speech
+    return replace(
+        alignment,
+        weights=alignment.weights[..., ::-1],
+        speech=None if speech is None else speech[::-1],
+    )
+
+
+def _mirror_times(alignment: Alignment, found: Found) -> Found:
+    first, last = _everything(alignment)
+    low, high = found.seconds
+    return replace(found, seconds=(first + last - high, first + last - low))
+
+
+def _everything(alignment: Alignment) -> tuple[float, float]:
+    return alignment.time(0), alignment.time(alignment.frames)
+
+
+def _seconds(alignment: Alignment, span: Span) -> tuple[float, float]:
+    return alignment.time(span.first_frame), alignment.time(span.end_frame)
+
+
+def _stretch(seconds: tuple[float, float]) -> str:
+    return f"{seconds[0]:.2f} to {seconds[1]:.2f} s"
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

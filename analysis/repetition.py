@@ -1,0 +1,118 @@
+"""Text that repeats at once: n-grams of tokens or of words that follow themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.alignment import Alignment
+from analysis.labels import Word, is_special, words
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """One n-gram and its immediate copies, in rows of the map."""
+
+    copies: tuple[tuple[int, int], ...]  # rows of every copy, half-open; the last may be cut short
+
+    @property
+    def start(self) -> int:
+        return self.copies[0][0]
+
+    @property
+    def end(self) -> int:
+        return self.copies[-1][1]
+
+
+def repeated_tokens(alignment: Alignment) -> float:
+    """Tokens that belong to immediate copies of an n-gram, the first copy not counted.
+
+    Range 0..tokens. "no no no" has 2 as words. Doubled letters and "banana" do not count: inside
+    words, single characters count from four in a row and pairs from three.
+
+    Trap: says nothing about whether the repetition was spoken; `reread_seconds` does.
+    """
+    counted = np.zeros(len(alignment.tokens), bool)
+    for found in repetitions(alignment.tokens):
+        counted[found.copies[1][0] : found.end] = True
+    return float((counted & alignment.rows.lexical).sum())
+
+
+def tokens_per_second(alignment: Alignment) -> float | None:
+    """Tokens, without special ones, per second of speech. None where there is no speech.
+
+    Usual: about 15 characters or 2.5 words a second; far more means that tokens were made up.
+
+    Trap: without voice activity pauses count as speech.
+    """
+    speech = float(alignment.speech_mask.sum() * alignment.frame_seconds)
+    return float(alignment.rows.lexical.sum() / speech) if speech else None
+
+
+def repetitions(tokens: Sequence[str]) -> tuple[Repetition, ...]:
+    """Every immediate repetition, of whole words and of characters, in order.
+
+    Where tokens are words, one copy is enough. Among characters, a repeat must be longer than what
+    spelling does by itself ("ll", "banana"): four times a single character, three times two or
+    three characters, twice four or more. Of overlapping repetitions the longest is kept.
+    """
+    spelled = words(tokens)
+    kept = np.flatnonzero(~is_special(tokens)).tolist()
+    found: list[Repetition] = []
+    if not _are_characters(spelled):
+        spans = [(word.start, word.end) for word in spelled]
+        runs = periodic_runs([word.text for word in spelled])
+        found += [_repetition(spans, *run) for run in runs]
+    if len(spelled) < len(kept) or not found:
+        spans = [(row, row + 1) for row in kept]
+        runs = periodic_runs([tokens[row] for row in kept])
+        found += [_repetition(spans, *run) for run in runs if _beyond_spelling(*run[1:])]
+    return _longest(found)
+
+
+def _are_characters(spelled: Sequence[Word]) -> bool:
+    """Characters without spaces between words: each is a "word", but spelling repeats them."""
+    return len(spelled) > 0 and all(len(word.text) == 1 for word in spelled)
+
+
+def _repetition(spans: list[tuple[int, int]], first: int, period: int, length: int) -> Repetition:
+    starts = range(first, first + length, period)
+    ends = [min(start + period, first + length) for start in starts]
+    return Repetition(
+        tuple((spans[a][0], spans[b - 1][1]) for a, b in zip(starts, ends, strict=True))
+    )
+
+
+def _beyond_spelling(period: int, length: int) -> bool:
+    copies = {1: 4, 2: 3, 3: 3}.get(period, 2)
+    return length >= copies * period
+
+
+def _longest(found: list[Repetition]) -> tuple[Repetition, ...]:
+    """Of repetitions that overlap, the one with most rows; in the order of rows."""
+    kept: list[Repetition] = []
+    for candidate in sorted(found, key=lambda r: (r.start - r.end, len(r.copies))):
+        if all(candidate.end <= other.start or other.end <= candidate.start for other in kept):
+            kept.append(candidate)
+    return tuple(sorted(kept, key=lambda repetition: repetition.start))
+
+
+def periodic_runs(items: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Maximal runs that repeat with a period: (first, period, length), at least two full copies.
+
+    Of runs that lie within one of a shorter period, only that one is kept.
+    """
+    _, ids = np.unique(np.array(items, dtype=np.str_), return_inverse=True)
+    count = len(ids)
+    found: list[tuple[int, int, int]] = []
+    for period in range(1, count // 2 + 1):
+        same = np.concatenate([[False], ids[period:] == ids[:-period], [False]])
+        if not same.any():
+            continue
+        edges = np.flatnonzero(same[1:] != same[:-1])
+        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            length = end - start + period
+            inside = any(f <= start and start + length <= f + n for f, _, n in found)
+            if end - start >= period and not inside:
+                found.append((start, period, length))
+    return found

@@ -1,0 +1,217 @@
+"""Attention that comes back: loops, genuine repetitions and jumps, told apart.
+
+A loop repeats its text while it listens to the same audio again. A genuine repetition repeats its
+text because it was said again: attention moves on. A jump back listens again and writes something
+else. Two roads lead to a loop: text that repeats at once (also where attention is stuck and nothing
+moves), and a return of attention to audio that was read before with the same text.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.alignment import Alignment
+from analysis.repetition import Repetition, repetitions
+from analysis.thresholds import Thresholds
+
+SHORT_COPY_SECONDS = 0.2  # copies shorter than this are compared over several
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows and frames of a finding."""
+
+    start: int  # first row
+    end: int  # row after the last
+    first_frame: int
+    end_frame: int
+    text: str = ""  # what was repeated, or written at the return
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Everything that repeats, sorted by what attention did."""
+
+    loops: tuple[Span, ...]
+    jumps: tuple[Span, ...]
+    genuine: tuple[Span, ...]
+
+
+def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
+    """Loops, jumps back and genuine repetitions of a map."""
+    loops: list[Span] = []
+    genuine: list[Span] = []
+    for repetition in repetitions(alignment.tokens):
+        moved = _moved_on(alignment, repetition, limits)
+        for first, last, advanced in _stretches(moved):
+            start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
+            span = make_span(alignment, np.arange(start, end), repetition.copies[first])
+            (genuine if advanced else loops).append(span)
+    jumps: list[Span] = []
+    for rows, text_is_same in _travels_back(alignment, limits):
+        span = make_span(alignment, rows)
+        if any(_overlap(span, loop) > 0.5 for loop in loops):
+            continue
+        (loops if text_is_same else jumps).append(span)
+    return Returns(_merged(loops), tuple(jumps), tuple(genuine))
+
+
+def make_span(
+    alignment: Alignment, rows: np.ndarray, quoted: tuple[int, int] | None = None
+) -> Span:
+    """The span of some rows; its text is that of the rows `quoted`, or of all."""
+    places = alignment.rows
+    inside = rows[places.located[rows] & places.lexical[rows]]
+    if len(inside) == 0:
+        inside = rows
+    low, high = quoted or (int(rows[0]), int(rows[-1]) + 1)
+    return Span(
+        start=int(rows[0]),
+        end=int(rows[-1]) + 1,
+        first_frame=int(places.low[inside].min()),
+        end_frame=int(places.high[inside].max()),
+        text=spelled(alignment, low, high),
+    )
+
+
+def spelled(alignment: Alignment, start: int, end: int) -> str:
+    """Rows as readable text: words keep spaces between them, characters do not."""
+    lexical = alignment.rows.lexical
+    tokens = [alignment.tokens[row] for row in range(start, end) if lexical[row]]
+    if any(not token.strip() for token in alignment.tokens) or all(len(t) == 1 for t in tokens):
+        return "".join(tokens).strip()
+    return " ".join(token.strip() for token in tokens)
+
+
+def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) -> list[bool]:
+    """For every copy after the first: did attention advance by about the length of a copy?"""
+    rows = alignment.rows
+    seconds = rows.peak * rows.frame_seconds
+    placed = rows.spoken & rows.located
+    copies = repetition.copies
+    usual = rows.lexical[copies[0][0] : copies[1][0]].sum() * rows.pace
+    # copies of one or two characters are shorter than a peak is exact
+    back = min(len(copies) - 1, max(1, int(np.ceil(SHORT_COPY_SECONDS / usual))))
+    moved: list[bool] = []
+    for number in range(back, len(copies)):
+        (start, end), (before, before_end) = copies[number], copies[number - back]
+        length = min(end - start, before_end - before)
+        both = placed[start : start + length] & placed[before : before + length]
+        advance = (seconds[start : start + length] - seconds[before : before + length])[both]
+        if len(advance) == 0:
+            # no row knows where it listens: nothing says that the audio was new
+            moved.append(moved[-1] if moved else False)
+        else:
+            moved.append(bool(np.median(advance) >= limits.moved_on * back * usual))
+    return [moved[0]] * (back - 1) + moved
+
+
+def _stretches(moved: list[bool]) -> list[tuple[int, int, bool]]:
+    """Runs of equal answers as (first copy, last copy, answer); copies count from 1."""
+    found: list[tuple[int, int, bool]] = []
+    for copy, answer in enumerate(moved, start=1):
+        if found and found[-1][2] == answer:
+            found[-1] = (found[-1][0], copy, answer)
+        else:
+            found.append((copy, copy, answer))
+    return found
+
+
+def _travels_back(alignment: Alignment, limits: Thresholds) -> list[tuple[np.ndarray, bool]]:
+    """Rows that listened again to audio behind the front, and whether they wrote the same."""
+    rows = alignment.rows
+    chosen = rows.steady
+    if len(chosen) < 4:
+        return []
+    places = rows.peak[chosen]
+    wordlike = rows.pace >= limits.word_pace
+    front = _front(places, 2 if wordlike else 3)
+    limit = max(limits.jump_seconds, limits.jump_paces * rows.pace) / rows.frame_seconds
+    behind = front - _median3(places) > max(limit, 2.5)
+    found = []
+    row = 0
+    while row < len(chosen):
+        if not behind[row]:
+            row += 1
+            continue
+        stop = row + 1
+        while stop < len(chosen) and places[stop] < front[row] - 0.5:
+            stop += 1
+        if behind[row:stop].sum() >= (2 if wordlike else limits.jump_tokens):
+            travel = _judged(alignment, chosen, places, row, stop, limits)
+            if travel is not None:
+                found.append(travel)
+        row = stop
+    return found
+
+
+def _judged(
+    alignment: Alignment,
+    chosen: np.ndarray,
+    places: np.ndarray,
+    row: int,
+    stop: int,
+    limits: Thresholds,
+) -> tuple[np.ndarray, bool] | None:
+    """The rows of a return if its audio had been heard before, and whether the text is the same."""
+    rows = alignment.rows
+    reach = 2 + rows.pace / rows.frame_seconds
+    low, high = places[row:stop].min() - reach, places[row:stop].max() + reach
+    earlier = np.flatnonzero((places[:row] >= low) & (places[:row] <= high))
+    heard = np.zeros(rows.frames, bool)
+    for start, end in zip(places[earlier] - reach, places[earlier] + reach + 1, strict=True):
+        heard[max(0, int(start)) : int(end)] = True
+    visited = heard[np.clip(places[row:stop].astype(int), 0, rows.frames - 1)]
+    if visited.mean() < limits.jump_heard:
+        return None
+    same = _same_text(alignment, chosen[earlier], chosen[row:stop]) >= limits.same_text
+    first = chosen[earlier[0]] if same else chosen[row]
+    return np.arange(first, chosen[stop - 1] + 1), same
+
+
+def _same_text(alignment: Alignment, earlier: np.ndarray, later: np.ndarray) -> float:
+    """Share of the later rows' n-grams that the earlier rows had written."""
+    size = 3 if len(later) >= 5 and alignment.rows.pace < 0.16 else 2
+
+    def grams(rows: np.ndarray) -> list[tuple[str, ...]]:
+        return [alignment.tokens[row : row + size] for row in rows[: len(rows) - size + 1].tolist()]
+
+    known = set(grams(earlier))
+    wanted = grams(later)
+    return sum(gram in known for gram in wanted) / len(wanted) if wanted else 0.0
+
+
+def _front(places: np.ndarray, held: int) -> np.ndarray:
+    """Furthest place before each row that `held` successive rows reached; strays do not."""
+    windows = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
+    front = np.full(len(places), -np.inf)
+    front[held:] = np.maximum.accumulate(windows)[:-1]
+    return front
+
+
+def _median3(places: np.ndarray) -> np.ndarray:
+    padded = np.concatenate([places[:1], places, places[-1:]])
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
+
+
+def _overlap(one: Span, other: Span) -> float:
+    """Share of the rows of `one` that are rows of `other`."""
+    return max(0, min(one.end, other.end) - max(one.start, other.start)) / (one.end - one.start)
+
+
+def _merged(spans: list[Span]) -> tuple[Span, ...]:
+    """Spans that overlap made one, in the order of rows."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda s: s.start):
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Span(
+                last.start,
+                max(last.end, span.end),
+                min(last.first_frame, span.first_frame),
+                max(last.end_frame, span.end_frame),
+                last.text,
+            )
+        else:
+            merged.append(span)
+    return tuple(merged)

@@ -1,0 +1,173 @@
+"""Where each token listened: position, extent and certainty of every row of a map.
+
+Everything that speaks of "where" starts here, so that all metrics mean the same place. A row's
+place is the peak of the slightly smoothed row, refined to fractions of a frame. The centre of mass
+would lie between the modes of a bimodal row, where nothing was listened to, and is drawn to the
+middle by a noise floor; a bare arg-max follows single noisy frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analysis.labels import is_space, is_special, mean_length
+
+SMOOTHING_SECONDS = 0.03  # standard deviation: less than a short phone
+WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
+EDGE = 0.25  # share of the peak at which a row's extent ends
+LEAST_GAIN = 2.0  # times what a uniform row has at its peak, to know where it listens
+LEAST_CONTRAST = 0.05  # of the mass that a uniform row lacks, at the peak
+STRAY_SECONDS = 0.4  # further than this off the median of five rows is a stray peak
+STRAY_PACES = 3.0  # or this many tokens' time: five words cover more than five characters
+CHARACTER_SECONDS = 0.065  # a spoken character, at about 15 characters a second
+FASTEST_CHARACTER = 0.025  # nobody speaks 40 characters a second
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Places of all rows of one (tokens, frames) map; frames count from 0 at a frame's centre."""
+
+    peak: np.ndarray  # (tokens,) float: where the row listens, in frames
+    low: np.ndarray  # (tokens,) int: first frame of the peak's extent
+    high: np.ndarray  # (tokens,) int: frame after the extent
+    gain: np.ndarray  # (tokens,) float: mass at the peak, relative to a uniform row
+    located: np.ndarray  # (tokens,) bool: the row has a place (a flat row has none)
+    lexical: np.ndarray  # (tokens,) bool: not a special token; spaces count
+    spoken: np.ndarray  # (tokens,) bool: neither special nor space
+    frames: int
+    frame_seconds: float
+    pace: float  # seconds of audio per lexical token where attention moves
+
+    @property
+    def reading(self) -> np.ndarray:
+        """(n,) int: the lexical rows that have a place, in order."""
+        return np.flatnonzero(self.lexical & self.located)
+
+    @cached_property
+    def steady(self) -> np.ndarray:
+        """(n,) int: reading rows without strays, single rows or pairs far off their neighbours.
+
+        A stray row is an outlier of the map, not a movement of attention: what comes before and
+        after agrees without it.
+        """
+        chosen = self.reading
+        if len(chosen) < 5:
+            return chosen
+        seconds = self.peak[chosen] * self.frame_seconds
+        padded = np.pad(seconds, 2, mode="reflect")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 5)
+        far = np.abs(seconds - np.median(windows, axis=1)) > max(
+            STRAY_SECONDS, STRAY_PACES * self.pace
+        )
+        return chosen[~far]
+
+    @property
+    def ordered(self) -> np.ndarray:
+        """(n,) int: rows whose order in time means something: spoken ones, or else any lexical."""
+        spoken = np.flatnonzero(self.spoken & self.located)
+        return spoken if len(spoken) > 1 else self.reading
+
+
+def find_rows(weights: np.ndarray, tokens: Sequence[str], frame_seconds: float) -> Rows:
+    """Places of the rows of a (tokens, frames) map."""
+    frames = weights.shape[1]
+    special, space = is_special(tokens), is_space(tokens)
+    smooth = smoothed(weights, frame_seconds)
+    # the floor under a row is noise; a row wider than half the map keeps its shape in what is left
+    floor = np.median(smooth[:, :: max(1, frames // 128)], axis=1, keepdims=True)
+    smooth = np.maximum(smooth - floor, 0)
+    top = smooth.argmax(axis=1) if len(tokens) else np.zeros(0, np.int64)
+    gain, located = _certainty(weights, top, frame_seconds)
+    peak = _refined(smooth, top)
+    low, high = _extent(smooth, top)
+    lexical = ~special
+    return Rows(
+        peak=peak,
+        low=low,
+        high=high,
+        gain=gain,
+        located=located,
+        lexical=lexical,
+        spoken=lexical & ~space,
+        frames=frames,
+        frame_seconds=frame_seconds,
+        pace=_pace(peak[lexical & located] * frame_seconds, mean_length(tokens)),
+    )
+
+
+def smoothed(weights: np.ndarray, frame_seconds: float) -> np.ndarray:
+    """(tokens, frames) weights after a narrow Gaussian over time; order and peaks are kept."""
+    sigma = SMOOTHING_SECONDS / frame_seconds
+    reach = min(int(np.ceil(2.5 * sigma)), weights.shape[1] - 1)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    taps = (taps / taps.sum()).astype(weights.dtype)
+    if reach == 0 or taps[reach - 1] < 1e-3:
+        return weights
+    out = weights * taps[reach]
+    for shift in range(1, reach + 1):
+        out[:, shift:] += taps[reach + shift] * weights[:, :-shift]
+        out[:, :-shift] += taps[reach + shift] * weights[:, shift:]
+    return out
+
+
+def _certainty(
+    weights: np.ndarray, top: np.ndarray, frame_seconds: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mass around each peak relative to a uniform row's, and whether that makes it a place."""
+    frames = weights.shape[1]
+    reach = max(1, round(WINDOW_SECONDS / frame_seconds))
+    window = np.clip(top[:, None] + np.arange(-reach, reach + 1), -1, frames)
+    inside = (window >= 0) & (window < frames)
+    values = np.take_along_axis(weights, np.clip(window, 0, frames - 1), axis=1)
+    mass = np.where(inside, values, 0).sum(axis=1, dtype=np.float64)
+    uniform = inside.sum(axis=1) / frames
+    gain = mass / uniform
+    # in a very short map the window is most of it, so that no row can gain much
+    wanted = np.minimum(LEAST_GAIN, 0.5 * (1 + 1 / uniform))
+    contrast = (mass - uniform) / np.maximum(1 - uniform, 1e-9)
+    return gain, (gain >= wanted) & ((contrast >= LEAST_CONTRAST) | (uniform >= 1))
+
+
+def _refined(smooth: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Peaks in fractions of a frame: the centroid of the peak frame and its two neighbours."""
+    frames = smooth.shape[1]
+    offsets = np.arange(-1, 2)
+    window = top[:, None] + offsets
+    inside = (window >= 0) & (window < frames)
+    values = np.take_along_axis(smooth, np.clip(window, 0, frames - 1), axis=1)
+    values = np.where(inside, values, 0).astype(np.float64)
+    mass = values.sum(axis=1)
+    shift = np.divide((values * offsets).sum(axis=1), mass, out=np.zeros(len(top)), where=mass > 0)
+    return top + shift
+
+
+def _extent(smooth: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frames around each peak that hold at least `EDGE` of its height, half-open."""
+    count, frames = smooth.shape
+    height = smooth.max(axis=1, keepdims=True, initial=0)
+    below = smooth < EDGE * height
+    index = np.arange(frames, dtype=np.int32)
+    rows = np.arange(count)
+    left = np.maximum.accumulate(np.where(below, index, -1), axis=1)[rows, top]
+    right = np.minimum.accumulate(np.where(below, index, frames)[:, ::-1], axis=1)
+    return left + 1, right[:, ::-1][rows, top]
+
+
+def _pace(seconds: np.ndarray, token_length: float) -> float:
+    """Seconds of audio per token, from places of successive tokens.
+
+    The median forward speed over a few tokens at a time, after those that hardly move (stalls) are
+    left out. Bounded by what can be spoken; guessed from the tokens' length if too few moved.
+    """
+    usual, fastest = CHARACTER_SECONDS * token_length, FASTEST_CHARACTER * token_length
+    span = min(5, len(seconds) - 1)
+    if span < 1:
+        return usual
+    speed = (seconds[span:] - seconds[:-span]) / span
+    speed = np.abs(speed[speed != 0])  # a time-reversed map has a pace too
+    if len(speed) == 0:
+        return usual
+    moving = speed[speed > 0.3 * np.quantile(speed, 0.75)]
+    return float(max(np.median(moving), fastest))

@@ -1,0 +1,43 @@
+"""When a number becomes a failure: every limit in one place, each with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Limits of the failure rules. Paces are multiples of a token's usual time in this map."""
+
+    # loop and genuine repetition
+    moved_on: float = 0.4  # of the usual advance per copy; "no no no" spoken fast keeps over half
+    same_text: float = 0.5  # of re-read bigrams seen before; random text shares under a fifth
+    # stall
+    stall_tokens: int = 5  # silent letters ("ight") rest for four
+    stall_words: int = 4  # the same for word tokens: function words run together in threes
+    stall_seconds: float = 0.35  # usual time of the tokens; fast speech crowds less than this
+    stall_advance: float = 0.3  # of the usual advance; a fast talker keeps over a third
+    # jump_back
+    jump_seconds: float = 0.35  # back from the furthest place; jitter and soft rows stay below
+    jump_paces: float = 2.0  # and as many tokens' time, for words
+    jump_tokens: int = 3  # rows that listen back there; one or two may be stray peaks
+    jump_heard: float = 0.5  # of that audio had been heard before; else it was only late
+    # diffuse
+    diffuse_share: float = 0.5  # of rows without a place, in one stretch: most know nothing
+    diffuse_tokens: int = 6  # shortest stretch, so that two vague rows of four are no verdict
+    weak_gain: float = 4.0  # times uniform at the peak; random peaks of noise stay under this
+    weak_order: float = 0.5  # rank correlation under which weak peaks are taken for noise
+    # reversed
+    reversed_order: float = -0.5  # monotonicity; loops and jumps alone never get this far
+    # word tokens
+    word_pace: float = 0.16  # seconds per token from which tokens are treated as words
+
+
+SEVERITY = (
+    "diffuse",  # nothing can be said about where it listens
+    "reversed",  # everything after it would be misread
+    "loop",
+    "stall",
+    "runaway",
+    "early_stop",
+    "skip",
+    "jump_back",  # everything was heard, only not in order
+)  # most serious first
