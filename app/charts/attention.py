@@ -1,0 +1,177 @@
+"""Alignment maps: decoded tokens down, seconds across."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.alignment import Alignment
+from analysis.diagnosis import Failure
+from app.charts.axes import frame, seconds_axis
+from app.charts.labels import row_labels, shown_token
+from app.charts.levels import Levels, to_levels
+from app.theme import Palette, sign
+
+TOP, BOTTOM = 16, 42
+FIT_HEIGHT = 400  # pixels of a map that has to share the screen with others
+TALL_ROW = 13.0  # pixels of a row when every token is to be read
+TALLEST = 6_000  # pixels; beyond it rows shrink again
+FAINTEST_TOP = (
+    0.25  # weight of the full colour at least: attention spread everywhere must look pale
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Vertical layout of a map."""
+
+    height: int  # pixels of the whole figure
+    pixels: float  # pixels of one token's row
+
+
+def rows_of(tokens: int, every_token: bool) -> Rows:
+    """Height of a map: the same for all, or as much as it takes to read every token."""
+    inner = FIT_HEIGHT - TOP - BOTTOM
+    if every_token:
+        inner = int(min(TALLEST, max(inner, tokens * TALL_ROW)))
+    return Rows(inner + TOP + BOTTOM, inner / max(1, tokens))
+
+
+def _heat(alignment: Alignment, levels: Levels, palette: Palette) -> go.Heatmap:
+    step = levels.column_step * alignment.frame_seconds
+    return go.Heatmap(
+        name="attention",
+        z=levels.cells,
+        x0=alignment.start_seconds + step / 2,
+        dx=step,
+        y0=(levels.row_step - 1) / 2,
+        dy=levels.row_step,
+        zmin=0,
+        zmax=255,
+        colorscale=[list(stop) for stop in palette.scale],
+        showscale=False,
+        # The browser gets levels, not weights: the scale stands beside them.
+        hovertemplate=(
+            "token %{y}<br>%{x:.2f} s<br>weight %{z}/255 × " + f"{levels.top:.3g}<extra></extra>"
+        ),
+    )
+
+
+def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
+    return go.Scatter(
+        name="path",
+        x=peaks.astype(np.float32),
+        y=np.arange(len(peaks)),
+        mode="lines",
+        line={"color": palette.path, "width": 1.75},
+        hoverinfo="skip",
+    )
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches of True as half-open index pairs."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
+    """A thin bar above the map wherever somebody speaks."""
+    if alignment.speech is None:
+        return []
+    return [
+        {
+            "type": "rect",
+            "name": "speech",
+            "layer": "below",
+            "xref": "x",
+            "yref": "y domain",
+            "x0": alignment.start_seconds + first * alignment.frame_seconds,
+            "x1": alignment.start_seconds + last * alignment.frame_seconds,
+            "y0": 1.014,
+            "y1": 1.027,
+            "line": {"width": 0},
+            "fillcolor": palette.speech,
+        }
+        for first, last in _runs(np.asarray(alignment.speech, dtype=bool))
+    ]
+
+
+def _failure_shapes(failures: Iterable[Failure], palette: Palette) -> list[dict]:
+    """A dashed frame around the evidence of every failure."""
+    return [
+        {
+            "type": "rect",
+            "name": f"failure {failure.kind}",
+            "layer": "above",
+            "x0": failure.seconds[0],
+            "x1": failure.seconds[1],
+            "y0": failure.tokens[0] - 0.5,
+            "y1": max(failure.tokens[1], failure.tokens[0] + 1) - 0.5,
+            "line": {"color": palette.failure, "width": 2, "dash": "dash"},
+            "label": {
+                "text": sign(failure.kind).words,
+                "textposition": "top right",
+                "font": {"size": 12, "color": palette.failure},
+            },
+        }
+        for failure in failures
+    ]
+
+
+def attention_map(
+    alignment: Alignment,
+    *,
+    seconds: float,
+    palette: Palette,
+    failures: Iterable[Failure] = (),
+    every_token: bool = False,
+) -> go.Figure:
+    """The map of one decoding, tokens read downwards, time in seconds.
+
+    Rows are numbered and labelled: Plotly would merge rows that carry equal names, which is exactly
+    what a repeated token does.
+
+    Parameters
+    ----------
+    alignment
+        What was decoded and where it listened; layers and heads are shown as their mean.
+    seconds
+        End of the time axis, shared by all figures of a page.
+    failures
+        Evidence to frame.
+    every_token
+        Make the figure as high as it takes to label every token.
+    """
+    weights = alignment.map  # (tokens, frames)
+    count = len(alignment.tokens)
+    rows = rows_of(count, every_token)
+    levels = to_levels(weights, top=max(FAINTEST_TOP, float(weights.max(initial=0.0))))
+    peaks = alignment.start_seconds + (weights.argmax(axis=1) + 0.5) * alignment.frame_seconds
+    figure = go.Figure([_heat(alignment, levels, palette), _path(peaks, palette)])
+    figure.update_layout(
+        xaxis=seconds_axis(0.0, seconds, palette),
+        yaxis={
+            "range": [count - 0.5, -0.5],
+            "minallowed": -0.5,
+            "maxallowed": count - 0.5,
+            "tickmode": "array",
+            "tickvals": list(range(count)),
+            "ticktext": row_labels(alignment.tokens, rows.pixels),
+            "tickfont": {"size": int(np.clip(rows.pixels, 11, 13)), "color": palette.ink},
+            "ticks": "",
+            "ticklabelstandoff": 6,
+            "showgrid": False,
+            "zeroline": False,
+        },
+        shapes=_speech_shapes(alignment, palette) + _failure_shapes(failures, palette),
+        meta={
+            "kind": "map",
+            "variant": alignment.variant or "",
+            "tokens": [shown_token(token) for token in alignment.tokens],
+            "peaks": [round(float(peak), 3) for peak in peaks],
+            "top": levels.top,
+        },
+    )
+    frame(figure, palette, rows.height, top=TOP, bottom=BOTTOM)
+    return figure

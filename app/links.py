@@ -1,0 +1,104 @@
+"""Deep links: what stands in the address of the Compare page, and what may be read from it.
+
+An address comes from anybody, so everything in it is checked against what exists; what does not fit
+is ignored. Uploads and recordings cannot be linked: they belong to their session.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from models.search import SearchOptions
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a link to the Compare page can say."""
+
+    sample: str | None = None
+    variants: tuple[str, ...] | None = None  # None: all that are trained
+    options: SearchOptions = SearchOptions()
+    normalizer: str = "basic"
+    every_token: bool = False
+
+
+@dataclass(frozen=True)
+class Range:
+    """A decoding option in the address."""
+
+    option: str  # field of SearchOptions
+    low: float
+    high: float
+
+
+RANGES = {
+    "beam": Range("beam", 1, 20),
+    "ctc": Range("ctc_weight", 0.0, 1.0),
+    "sharpen": Range("temperature", 0.25, 2.0),
+    "limit": Range("max_length_ratio", 0.1, 2.0),
+    "length": Range("length_penalty", -2.0, 2.0),
+    "coverage": Range("coverage_penalty", 0.0, 1.0),
+}
+WINDOW = Range("window", 0.0, 10.0)
+
+
+def _number(text: str, low: float, high: float) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
+
+
+def _window(text: str) -> tuple[float, float] | None:
+    ends = [_number(part, WINDOW.low, WINDOW.high) for part in text.split("-")]
+    return (ends[0], ends[1]) if len(ends) == 2 and None not in ends else None
+
+
+def _options(params: Mapping[str, str]) -> SearchOptions:
+    kinds = {field.name: type(field.default) for field in fields(SearchOptions)}
+    found = {}
+    for name, limits in RANGES.items():
+        value = _number(params.get(name, ""), limits.low, limits.high)
+        if value is not None:
+            found[limits.option] = kinds[limits.option](value)
+    return SearchOptions(**found, window=_window(params.get("window", "")))
+
+
+def read(
+    params: Mapping[str, str],
+    samples: Mapping[str, object],
+    variants: Mapping[str, object],
+    normalizers: tuple[str, ...],
+) -> View:
+    """The view an address asks for, as far as it exists."""
+    sample = params.get("sample")
+    names = tuple(name for name in params.get("variants", "").split(",") if name in variants)
+    normalizer = params.get("normalizer", "basic")
+    return View(
+        sample=sample if sample in samples else None,
+        variants=names or None,
+        options=_options(params),
+        normalizer=normalizer if normalizer in normalizers else "basic",
+        every_token=params.get("rows") == "all",
+    )
+
+
+def write(view: View) -> dict[str, str]:
+    """The address of a view; what is as usual is left out."""
+    usual = SearchOptions()
+    params = {}
+    if view.sample is not None:
+        params["sample"] = view.sample
+    if view.variants is not None:
+        params["variants"] = ",".join(view.variants)
+    for name, limits in RANGES.items():
+        value = getattr(view.options, limits.option)
+        if value != getattr(usual, limits.option):
+            params[name] = f"{value:g}"
+    if view.options.window is not None:
+        params["window"] = "-".join(f"{end:g}" for end in view.options.window)
+    if view.normalizer != "basic":
+        params["normalizer"] = view.normalizer
+    if view.every_token:
+        params["rows"] = "all"
+    return params

@@ -1,0 +1,33 @@
+"""The dashboard: ``python -m app`` or ``streamlit run app/main.py``."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
+    sys.path.insert(0, ROOT)
+
+from app.pages import compare  # noqa: E402
+from app.theme import ICON, style_sheet  # noqa: E402
+
+
+def main() -> None:
+    """Draw the chosen page."""
+    st.set_page_config(
+        page_title="AttnScope",
+        page_icon=ICON,
+        layout="wide",
+        initial_sidebar_state="auto",
+        menu_items={"About": "AttnScope shows how attention-based speech recognisers listen."},
+    )
+    st.html(f"<style>{style_sheet()}</style>")
+    pages = [
+        st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare",
+                default=True),
+    ]  # fmt: skip
+    st.navigation(pages, position="top").run()
+
+
+main()

@@ -1,0 +1,263 @@
+"""Compare: one recording, every mechanism, side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import backend, cards, charts, controls, links
+from app.backend import Request, Store
+from app.charts.attention import rows_of
+from app.comparison import VariantResult
+from app.controls import Choice
+from app.player import CONTAINER, player
+from app.samples import samples
+from app.table import table
+from app.theme import palette
+from app.transcript import LEGEND, transcript
+from models.audio import AudioError, Recording
+from models.checkpoint import CheckpointError
+from models.recogniser import VariantInfo, variants
+
+PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "responsive": False,
+        "modeBarButtonsToRemove": ["pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "select2d",
+                                   "lasso2d"],
+        "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be on screen."""
+
+    recording: Recording
+    choice: Choice
+    request: Request
+    store: Store
+    infos: tuple[VariantInfo, ...]  # the chosen variants in order
+
+
+def page() -> None:
+    """Draw the page."""
+    infos = variants()
+    clips = samples()
+    controls.restore(st.query_params, clips, infos)
+    choice = controls.sidebar(clips, infos)
+    _write_address(links.write(choice.view))
+    recording = _recording(choice)
+    if recording is None:
+        return
+    title = choice.source.name
+    st.html(cards.recording_line(title, recording.seconds, choice.reference))
+    for warning in recording.warnings:
+        st.warning(_plain(warning), icon=":material/hearing:")
+    chosen = tuple(info for info in infos if info.name in choice.variants)
+    if not chosen:
+        _nothing_chosen(infos)
+        return
+    _compare(Job(recording, choice, *_request(recording, choice), chosen))
+
+
+def _plain(text: str) -> str:
+    """Text that Streamlit's Markdown shows as it is."""
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|$:~" else char for char in text)
+
+
+def _write_address(params: dict[str, str]) -> None:
+    if st.query_params.to_dict() != params:
+        st.query_params.from_dict(params)
+
+
+def _recording(choice: Choice) -> Recording | None:
+    """The chosen recording; what is wrong with it is said in its place."""
+    source = choice.source
+    if source.content is None:
+        _invite(source.kind)
+        return None
+    try:
+        return backend.open_recording(source.content, source.name)
+    except AudioError as error:
+        st.error(_plain(str(error)), icon=":material/error:")
+        return None
+
+
+def _invite(kind: str) -> None:
+    messages = {
+        "Upload": "Choose an audio file in the sidebar: every mechanism will decode it at once.",
+        "Record": "Press the microphone in the sidebar and say a sentence in English.",
+        "Sample": "There are no samples in this copy of AttnScope: upload a recording instead.",
+    }
+    st.info(messages[kind], icon=":material/graphic_eq:")
+
+
+def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
+    if any(info.checkpoint for info in infos):
+        st.info(
+            "Choose at least one mechanism in the sidebar to see where it listens.",
+            icon=":material/checklist:",
+        )
+    else:
+        st.error(
+            "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
+            "folder that has some.",
+            icon=":material/error:",
+        )
+
+
+def _request(recording: Recording, choice: Choice) -> tuple[Request, Store]:
+    request = Request(backend.digest_of(recording), choice.view.options)
+    shared = choice.source.sample is not None
+    return request, backend.shared_store() if shared else backend.private_store()
+
+
+# --- results ---------------------------------------------------------------------------------------
+
+
+def _compare(job: Job) -> None:
+    with st.container(key="progress"):
+        progress = st.empty()
+    with st.container(key=CONTAINER):
+        with st.container(key="player_bar"):
+            _player(job)
+        _spectrogram(job)
+        with st.container(key="maps"):
+            slots = {info.name: _slot(info) for info in job.infos}
+    if job.choice.reference:
+        st.html(LEGEND)
+    results = _results(job, slots, progress)
+    if results:
+        table(results, job.choice.view.normalizer)
+    _about_link(job)
+
+
+def _player(job: Job) -> None:
+    digest = job.request.digest
+    player(backend.wav(digest, job.recording), job.recording.seconds, digest)
+
+
+def _spectrogram(job: Job) -> None:
+    figure = charts.spectrogram(
+        backend.log_mel(job.request.digest, job.recording),
+        backend.band_hz(),
+        hop_seconds=backend.HOP_SECONDS,
+        seconds=job.recording.seconds,
+        palette=palette(st.context.theme.type),
+    )
+    alt = "Log-mel spectrogram of the recording, frequency over seconds"
+    with st.container(key="spectrogram"):
+        st.plotly_chart(figure, theme=None, config=PLOT, key="plot_spectrogram", alt=alt)
+
+
+def _slot(info: VariantInfo):
+    """A card that keeps its size from the first moment on."""
+    with st.container(key=f"card_{info.name}", border=True):
+        slot = st.empty()
+    with slot.container():
+        st.html(cards.head(info, None))
+        st.html(cards.waiting("waiting", rows_of(1, False).height))
+    return slot
+
+
+def _results(job: Job, slots: Mapping, progress) -> list[VariantResult]:
+    """Show what is known, decode what is missing, and return all in the order of the cards."""
+    names = [info.name for info in job.infos]
+    results = backend.known(job.request, names, job.store)
+    for name, result in results.items():
+        _card(job, slots[name], result)
+    missing = [info for info in job.infos if info.name not in results]
+    stopped = bool(missing) and st.session_state.get("stopped") == job.request
+    if not stopped:
+        results |= _decode(job, missing, slots, progress)
+    ordered = [_scored(job, results[name]) for name in names if name in results]
+    with progress.container():
+        _outcome(ordered, len(names), stopped)
+    return ordered
+
+
+def _decode(
+    job: Job, missing: Sequence[VariantInfo], slots: Mapping, progress
+) -> dict[str, VariantResult]:
+    found = {}
+    done, total = len(job.infos) - len(missing), len(job.infos)
+    outcomes = backend.decode(
+        job.recording, job.request, [info.name for info in missing], job.store
+    )
+    for step, info in enumerate(missing, start=done):
+        _busy(job, info, step, total, progress)
+        outcome = next(outcomes)
+        if outcome.result is None:
+            _failed_card(info, slots[info.name], outcome.error)
+        else:
+            found[info.name] = outcome.result
+            _card(job, slots[info.name], outcome.result)
+    return found
+
+
+def _busy(job: Job, info: VariantInfo, step: int, total: int, progress) -> None:
+    with progress.container(horizontal=True, vertical_alignment="center"):
+        st.progress(step / total, text=f"{_plain(info.title)} listens · {step + 1} of {total}")
+        st.button(
+            "Stop",
+            key=f"stop {info.name}",
+            icon=":material/stop:",
+            on_click=st.session_state.update,
+            args=({"stopped": job.request},),
+            help="Stop after the mechanism that is decoding now; what is finished stays.",
+        )
+
+
+def _outcome(results: Sequence[VariantResult], total: int, stopped: bool) -> None:
+    """What all of them say together, in the place where the progress was."""
+    if not stopped:
+        st.html(cards.headline(results, total))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Stopped after {len(results)} of {total}.")
+        st.button(
+            "Continue",
+            icon=":material/play_arrow:",
+            on_click=st.session_state.pop,
+            args=("stopped", None),
+            help="Decode with the mechanisms that are still missing.",
+        )
+
+
+def _scored(job: Job, result: VariantResult) -> VariantResult:
+    return backend.scored(result, job.choice.reference, job.choice.view.normalizer)
+
+
+def _card(job: Job, slot, result: VariantResult) -> None:
+    """A map with its verdict above and its transcript below."""
+    result = _scored(job, result)
+    view = job.choice.view
+    figure = charts.attention_map(
+        result.decoded.alignment,
+        seconds=job.recording.seconds,
+        palette=palette(st.context.theme.type),
+        failures=result.diagnosis.failures,
+        every_token=view.every_token,
+    )
+    name = result.info.name
+    alt = f"Attention map of {result.info.title}: decoded tokens over seconds"
+    with slot.container():
+        st.html(cards.head(result.info, result))
+        st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{name}", alt=alt)
+        text = transcript(
+            result.decoded.alignment, result.decoded.text, job.choice.reference, view.normalizer
+        )
+        st.html(text + cards.evidence(result.diagnosis))
+
+
+def _failed_card(info: VariantInfo, slot, error: str) -> None:
+    with slot.container():
+        st.html(cards.head(info, None))
+        st.error(_plain(error), icon=":material/error:")
+
+
+def _about_link(job: Job) -> None:
+    if job.choice.source.sample:
+        st.caption("The address of this page shows this very view to anybody who opens it.")
+    else:
+        st.caption(
+            "The address keeps mechanisms and options, not the recording: an upload is yours alone "
+            "and cannot be linked."
+        )

@@ -1,0 +1,335 @@
+// One player for all figures of the page. Figures are Plotly's own; this only reads their axes.
+
+const STEPS = [1, 0.5, 0.75]          // playing speeds, in the order the button walks through them
+const LEAD = 0.08                     // seconds heard before the moment that was clicked
+const CLICK_PIXELS = 5                // a pointer that moved further was a drag: a zoom
+const SCAN_MS = 300                   // how often new figures are looked for
+const players = new WeakMap()
+
+const seconds = (value) => `${value.toFixed(2)} s`
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
+
+// Change one attribute of a figure that Streamlit drew. Streamlit keeps Plotly to itself, but every
+// figure carries its mode bar, whose buttons set a layout attribute to a value when called.
+function relayout(figure, attribute, value) {
+  const buttons = figure._fullLayout?._modeBar?.buttons?.flat() ?? []
+  const setter = buttons.find((button) => button.attr === "dragmode")
+  if (!setter) return
+  const answers = { "data-attr": attribute, "data-val": value }
+  setter.click(figure, { currentTarget: { getAttribute: (name) => answers[name], setAttribute() {} } })
+}
+
+function box(figure) {
+  const { xaxis, yaxis } = figure._fullLayout
+  return { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length }
+}
+
+// Where in the recording, and on which row, a pointer is; null outside map and labels.
+function place(figure, event) {
+  const frame = figure.getBoundingClientRect()
+  const { xaxis, yaxis } = figure._fullLayout
+  const { left, top, width, height } = box(figure)
+  const x = event.clientX - frame.left - left
+  const y = event.clientY - frame.top - top
+  if (y < 0 || y > height || x > width || x < -left) return null
+  const onLabels = x < 0
+  return { time: xaxis.p2d(clamp(x, 0, width)), row: Math.round(yaxis.p2d(y)), onLabels }
+}
+
+function weightAt(figure, at) {
+  const heat = figure._fullData?.find((trace) => trace.type === "heatmap")
+  if (!heat) return null
+  const row = Math.floor((at.row - heat.y0) / heat.dy + 0.5)
+  const column = Math.floor((at.time - heat.x0) / heat.dx + 0.5)
+  const cells = heat.z?.[clamp(row, 0, heat.z.length - 1)]
+  return cells ? cells[clamp(column, 0, cells.length - 1)] / 255 : null
+}
+
+function describe(figure, at) {
+  const meta = figure._fullLayout.meta ?? {}
+  if (meta.kind === "spectrogram") {
+    return [`${meta.hz[clamp(at.row, 0, meta.hz.length - 1)]} Hz`, seconds(at.time)]
+  }
+  const row = clamp(at.row, 0, meta.tokens.length - 1)
+  const name = `token ${row + 1} of ${meta.tokens.length}`
+  if (at.onLabels) return [meta.tokens[row], name, `listens most at ${seconds(meta.peaks[row])}`]
+  const weight = (weightAt(figure, at) ?? 0) * meta.top
+  return [meta.tokens[row], name, seconds(at.time), `weight ${weight.toPrecision(2)}`]
+}
+
+function line(figure, name) {
+  let element = figure.querySelector(`:scope > .${name}`)
+  if (!element) {
+    element = document.createElement("div")
+    element.className = name
+    figure.style.position = "relative"
+    figure.append(element)
+  }
+  return element
+}
+
+function draw(figure, name, time) {
+  const element = line(figure, name)
+  const { xaxis } = figure._fullLayout
+  const { left, top, width, height } = box(figure)
+  const x = time === null ? -1 : xaxis.d2p(time)
+  element.style.display = x < 0 || x > width ? "none" : "block"
+  element.style.top = `${top}px`
+  element.style.height = `${height}px`
+  element.style.transform = `translateX(${left + x - 1}px)`
+}
+
+class Player {
+  constructor(root) {
+    this.root = root
+    this.find = (name) => root.querySelector(`.attn-${name}`)
+    this.followed = new Map()          // figure -> what undoes following it
+    this.range = null                  // shared zoom in seconds; null: the whole recording
+    this.time = 0                      // position on show
+    this.until = null                  // pause here: end of the word that was asked for
+    this.pending = null                // position asked for before the audio element was there
+    this.stopped = new AbortController()
+    this.listen()
+    this.timer = setInterval(() => this.scan(), SCAN_MS)
+  }
+
+  update(data) {
+    const changed = this.data?.digest !== data.digest
+    this.data = data
+    this.find("seek").max = data.seconds
+    if (changed) {
+      this.audio?.pause()
+      this.range = null
+      this.until = null
+      this.show(0)
+    }
+    this.scan()
+  }
+
+  close() {
+    clearInterval(this.timer)
+    cancelAnimationFrame(this.request)
+    this.stopped.abort()
+    for (const undo of this.followed.values()) undo()
+  }
+
+  listen() {
+    const options = { signal: this.stopped.signal }
+    this.find("play").addEventListener("click", () => this.toggle(), options)
+    this.find("seek").addEventListener("input", (event) => this.seek(Number(event.target.value)), options)
+    this.find("speed").addEventListener("click", () => this.changeSpeed(), options)
+    this.find("whole").addEventListener("click", () => this.zoom(null), options)
+    for (const button of this.root.querySelectorAll("[data-overlay]")) {
+      button.addEventListener("click", () => this.overlay(button), options)
+    }
+    document.addEventListener("keydown", (event) => this.key(event), options)
+    document.addEventListener("click", (event) => this.word(event), options)
+  }
+
+  // --- sound -------------------------------------------------------------------------------------
+
+  attachAudio() {
+    const audio = document.querySelector(`.st-key-${this.data.audio} audio`)
+    if (!audio || audio === this.audio) return
+    this.audio = audio
+    const options = { signal: this.stopped.signal }
+    audio.preload = "auto"
+    audio.addEventListener("play", () => this.run(), options)
+    for (const name of ["pause", "ended"]) audio.addEventListener(name, () => this.rest(), options)
+    audio.addEventListener("seeked", () => this.show(audio.currentTime), options)
+    if (this.pending !== null) this.play(this.pending, this.until)
+  }
+
+  toggle() {
+    this.until = null
+    if (!this.audio) return
+    if (this.audio.paused) this.audio.play()
+    else this.audio.pause()
+  }
+
+  seek(time) {
+    this.until = null
+    if (this.audio) this.audio.currentTime = time
+    this.show(time)
+  }
+
+  // Hear the recording from a moment on, up to another if one is given.
+  play(time, until = null) {
+    this.pending = this.audio ? null : time
+    this.until = until
+    this.show(time)
+    if (!this.audio) return
+    this.audio.currentTime = clamp(time - LEAD, 0, this.data.seconds)
+    this.audio.play()
+  }
+
+  changeSpeed() {
+    if (!this.audio) return
+    const next = STEPS[(STEPS.indexOf(this.audio.playbackRate) + 1) % STEPS.length]
+    this.audio.playbackRate = next
+    this.find("speed").textContent = `${next}×`
+  }
+
+  run() {
+    this.find("play").classList.add("attn-playing")
+    this.find("play").setAttribute("aria-label", "Pause")
+    cancelAnimationFrame(this.request)
+    const step = () => {
+      if (this.audio.paused) return
+      if (this.until !== null && this.audio.currentTime >= this.until) this.audio.pause()
+      this.show(this.audio.currentTime)
+      this.request = requestAnimationFrame(step)
+    }
+    step()
+  }
+
+  rest() {
+    this.find("play").classList.remove("attn-playing")
+    this.find("play").setAttribute("aria-label", "Play")
+    this.until = null
+  }
+
+  // --- what moves --------------------------------------------------------------------------------
+
+  show(time) {
+    this.time = time
+    this.find("seek").value = time
+    const total = this.data?.seconds ?? 0
+    this.find("clock").textContent = `${time.toFixed(2)} / ${total.toFixed(2)} s`
+    for (const figure of this.followed.keys()) this.drawCursor(figure)
+    for (const word of this.words ?? []) {
+      word.classList.toggle("now", time >= Number(word.dataset.from) && time < Number(word.dataset.to))
+    }
+  }
+
+  // At the very start nothing has been heard, and a line on the axis would only look like a border.
+  drawCursor(figure) {
+    draw(figure, "attn-cursor", this.time > 0 ? this.time : null)
+  }
+
+  point(figure, event) {
+    const at = event && place(figure, event)
+    for (const other of this.followed.keys()) draw(other, "attn-ghost", at && !at.onLabels ? at.time : null)
+    const tip = this.find("tip")
+    tip.hidden = !at
+    if (!at) return
+    const [head, ...rest] = describe(figure, at)
+    tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: head }), ` ${rest.join(" · ")}`)
+    const x = clamp(event.clientX + 14, 4, window.innerWidth - tip.offsetWidth - 4)
+    const y = event.clientY - tip.offsetHeight - 12
+    tip.style.transform = `translate(${x}px, ${y < 4 ? event.clientY + 18 : y}px)`
+  }
+
+  // --- figures -----------------------------------------------------------------------------------
+
+  scan() {
+    if (!this.root.isConnected) return this.close()
+    if (!this.data) return
+    this.attachAudio()
+    const style = getComputedStyle(this.root)
+    document.documentElement.style.setProperty("--attn-cursor", style.getPropertyValue("--st-text-color"))
+    document.documentElement.style.setProperty("--attn-page", style.getPropertyValue("--st-background-color"))
+    const container = document.querySelector(`.st-key-${this.data.container}`)
+    this.words = [...(container?.querySelectorAll("[data-from]") ?? [])]
+    const figures = [...(container?.querySelectorAll(".js-plotly-plot") ?? [])]
+    for (const [figure, undo] of this.followed) {
+      if (figures.includes(figure)) continue
+      undo()
+      this.followed.delete(figure)
+    }
+    for (const figure of figures) {
+      if (!this.followed.has(figure) && figure._fullLayout?.xaxis?._length && figure.on) this.follow(figure)
+      else if (this.followed.has(figure)) this.drawCursor(figure)
+    }
+  }
+
+  follow(figure) {
+    const undone = new AbortController()
+    const options = { signal: undone.signal, capture: true }
+    let pressed = null
+    figure.addEventListener("pointermove", (event) => this.point(figure, event), options)
+    figure.addEventListener("pointerleave", () => this.point(figure, null), options)
+    figure.addEventListener("pointerdown", (event) => { pressed = event.button === 0 ? event : null }, options)
+    window.addEventListener("pointerup", (event) => {
+      const start = pressed
+      pressed = null
+      if (!start || event.target.closest?.(".modebar")) return
+      if (Math.hypot(event.clientX - start.clientX, event.clientY - start.clientY) > CLICK_PIXELS) return
+      this.hear(figure, start)
+    }, options)
+    const zoomed = () => this.zoom(figure._fullLayout.xaxis.range.slice(), figure)
+    figure.on("plotly_relayout", zoomed)
+    const undo = () => {
+      undone.abort()
+      figure.removeListener?.("plotly_relayout", zoomed)
+    }
+    this.followed.set(figure, undo)
+    figure.dataset.followed = "true"
+    if (this.range) relayout(figure, "xaxis.range", this.range)
+    this.drawCursor(figure)
+  }
+
+  hear(figure, event) {
+    const at = place(figure, event)
+    if (!at) return
+    const meta = figure._fullLayout.meta ?? {}
+    if (at.onLabels && meta.kind !== "map") return
+    if (at.onLabels) {
+      const peak = meta.peaks[clamp(at.row, 0, meta.peaks.length - 1)]
+      this.play(Math.max(0, peak - 0.2), peak + 0.3)
+    } else {
+      this.play(at.time)
+    }
+  }
+
+  zoom(range, source = null) {
+    const whole = [0, this.data.seconds]
+    const wanted = range ?? whole
+    const full = wanted[0] <= whole[0] + 1e-3 && wanted[1] >= whole[1] - 1e-3
+    this.range = full ? null : wanted
+    this.find("whole").hidden = full
+    for (const figure of this.followed.keys()) {
+      if (figure === source) continue
+      const [low, high] = figure._fullLayout.xaxis.range
+      if (Math.abs(low - wanted[0]) + Math.abs(high - wanted[1]) < 1e-6) continue
+      relayout(figure, "xaxis.range", wanted.slice())
+    }
+    requestAnimationFrame(() => this.show(this.time))
+  }
+
+  // --- controls ----------------------------------------------------------------------------------
+
+  overlay(button) {
+    const on = button.getAttribute("aria-pressed") !== "true"
+    button.setAttribute("aria-pressed", String(on))
+    const hidden = [...this.root.querySelectorAll("[data-overlay][aria-pressed=false]")]
+    document.documentElement.dataset.attnHide = hidden.map((each) => each.dataset.overlay).join(" ")
+  }
+
+  word(event) {
+    const word = event.target.closest?.("[data-from]")
+    if (!word) return
+    this.play(Number(word.dataset.from), Number(word.dataset.to) + 0.15)
+  }
+
+  key(event) {
+    const typing = event.target.closest?.("input, textarea, button, select, [contenteditable], [role=slider], [role=option], [role=combobox]")
+    if (typing && !event.target.classList.contains("attn-seek")) return
+    if (event.key === " ") {
+      event.preventDefault()
+      this.toggle()
+    }
+  }
+}
+
+export default function mount({ parentElement, data }) {
+  const root = parentElement.querySelector(".attn-player")
+  if (!players.has(root)) players.set(root, new Player(root))
+  const current = players.get(root)
+  current.update(data)
+  return () => {
+    if (root.isConnected) return
+    current.close()
+    players.delete(root)
+  }
+}

@@ -1,0 +1,88 @@
+"""Transcripts as HTML: differences to the reference marked, every word a button that can be heard.
+
+Everything that comes from a user or a model is escaped here.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from analysis.alignment import Alignment
+from analysis.errors import edit_alignment, normalise
+from app.spelling import words_of
+
+HEARD_BEFORE, HEARD_AFTER = 0.12, 0.28  # seconds around a word's attention peaks
+LEGEND = (
+    '<p class="attn-legend"><span><ins>added</ins></span>'
+    "<span><del>left out</del></span><span><mark>wrong</mark> <del>meant</del></span>"
+    "<span>click a word to hear where it was read</span></p>"
+)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A decoded word and where the mechanism listened while it wrote it."""
+
+    text: str
+    start: float  # seconds
+    end: float
+
+
+def peak_seconds(alignment: Alignment) -> np.ndarray:
+    """(tokens,) time at which every token listens most."""
+    frames = alignment.map.argmax(axis=1) + 0.5
+    return alignment.start_seconds + frames * alignment.frame_seconds
+
+
+def timed_words(alignment: Alignment) -> list[Word]:
+    """Words of a spelled alignment, from the first to the last peak of their characters."""
+    peaks = peak_seconds(alignment)
+    words = []
+    for first, last, text in words_of(alignment.tokens):
+        inside = peaks[first:last]
+        start = max(0.0, float(inside.min()) - HEARD_BEFORE)
+        words.append(Word(text, start, float(inside.max()) + HEARD_AFTER))
+    return words
+
+
+def _button(text: str, word: Word | None) -> str:
+    if word is None:
+        return f'<span class="attn-word">{escape(text)}</span>'
+    times = f'data-from="{word.start:.2f}" data-to="{word.end:.2f}"'
+    title = f"hear {word.start:.1f} to {word.end:.1f} s"
+    return (
+        f'<button type="button" class="attn-word" {times} title="{title}">{escape(text)}</button>'
+    )
+
+
+def transcript(alignment: Alignment, text: str, reference: str | None, normalizer: str) -> str:
+    """The decoded text as HTML, with differences to the reference where there is one."""
+    words = timed_words(alignment)
+    if not text.strip():
+        return '<p class="attn-text attn-nothing">wrote nothing</p>' + _left_out(reference)
+    if reference is None:
+        marked = [_button(word.text, word) for word in words]
+    else:
+        marked = _differences(words, text, reference, normalizer)
+    return f'<p class="attn-text">{" ".join(marked)}</p>'
+
+
+def _left_out(reference: str | None) -> str:
+    return f'<p class="attn-text"><del>{escape(reference)}</del></p>' if reference else ""
+
+
+def _differences(words: list[Word], text: str, reference: str, normalizer: str) -> list[str]:
+    timed = words if len(words) == len(normalise(text, normalizer).split()) else None
+    marked = []
+    for edit in edit_alignment(normalise(reference, normalizer), normalise(text, normalizer)):
+        word = timed[edit.hyp_index] if timed and edit.hyp_index is not None else None
+        if edit.op == "equal":
+            marked.append(_button(edit.hyp, word))
+        elif edit.op == "substitute":
+            marked.append(f"<mark>{_button(edit.hyp, word)}</mark> <del>{escape(edit.ref)}</del>")
+        elif edit.op == "insert":
+            marked.append(f"<ins>{_button(edit.hyp, word)}</ins>")
+        else:
+            marked.append(f"<del>{escape(edit.ref)}</del>")
+    return marked
