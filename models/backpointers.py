@@ -1,6 +1,6 @@
 """What a beam search has written so far: pointers from every hypothesis to the one it grew from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,22 +49,31 @@ class Backpointers:
         self.steps: list[Step] = []
 
     def add(
-        self, rows: dict[int, int], parents: Tensor, tokens: Tensor, log_probs: Tensor, maps: Tensor
+        self,
+        recordings: Sequence[int],
+        parents: Tensor,
+        tokens: Tensor,
+        log_probs: Tensor,
+        maps: Tensor,
     ) -> None:
         """Note one step.
 
         Parameters
         ----------
-        rows
-            Row of each recording in the grid.
-        parents, tokens, log_probs
+        recordings
+            The recording of each row of the grid.
+        parents
             (recordings, slots) as in `Step`.
+        tokens, log_probs
+            (recordings * slots,) as in `Step`.
         maps
             (recordings * slots, heads, frames) maps of the parents.
         """
-        index = np.arange(len(maps)).reshape(parents.shape)
-        choice = (each.cpu().numpy() for each in (parents, tokens, log_probs))
-        self.steps.append(Step(rows, *choice, maps, index))
+        rows = {number: row for row, number in enumerate(recordings)}
+        shape, index = parents.shape, np.arange(len(maps))
+        tokens, log_probs = tokens.cpu().numpy(), log_probs.cpu().numpy()
+        choice = (parents.cpu().numpy(), tokens.reshape(shape), log_probs.reshape(shape))
+        self.steps.append(Step(rows, *choice, maps, index.reshape(shape)))
 
     def trace(self, place: Place) -> Trace:
         """Everything about one hypothesis."""

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.hypothesis import Hypothesis
 
@@ -246,11 +247,10 @@ class _Lattice:
 class PrefixState(NamedTuple):
     """CTC's knowledge of one prefix per hypothesis; a tree of batch-first tensors."""
 
-    token_end: (
-        Tensor  # (hypotheses, frames) log-probability of the prefix, ending in its last token
-    )
-    blank_end: Tensor  # (hypotheses, frames) the same, ending in a blank
-    last: Tensor  # (hypotheses,) last token, -1 for the empty prefix
+    # (hypotheses, 2, frames + 1): log-probability that the first t frames say just the prefix,
+    # ending in any way, and ending in a blank.
+    ends: Tensor
+    last: Tensor  # (hypotheses,) last token, the blank for the empty prefix
     score: Tensor  # (hypotheses,) log-probability of all transcripts that begin with the prefix
 
 
@@ -260,7 +260,7 @@ class PrefixScorer:
     With :math:`\phi_t` the probability that the first t frames say the prefix g (ending in a blank
     if g ends in c), the prefix probability of g followed by c is
 
-    .. math:: \psi(g c) = \sum_t \phi_{t-1}(g) \, p_t(c)
+    .. math:: \psi(g c) = \sum_t \phi_{t-1} \, p_t(c)
 
     which is one matrix product for all tokens c of all hypotheses. Only hypotheses that are kept
     need the two recursions over frames, :math:`r_t = (r_{t-1} + \phi_{t-1}) p_t`. They are linear,
@@ -290,26 +290,21 @@ class PrefixScorer:
         log_probs = log_probs.masked_fill(padding.unsqueeze(2), LOWEST)
         log_probs[..., blank].masked_fill_(padding, 0.0)  # so that the last frame is a real one
         self.probs = log_probs.exp()  # (recordings, frames, vocabulary)
-        # Running sums with a leading 0, one row per token: (recordings, vocabulary, frames + 1)
-        self.sums = torch.nn.functional.pad(log_probs.cumsum(1).transpose(1, 2), (1, 0))
+        # Log P_t with a leading 0, one row per token: (recordings, vocabulary, frames + 1)
+        self.products = F.pad(log_probs.cumsum(1).transpose(1, 2), (1, 0))
 
     def select(self, recordings: Tensor) -> "PrefixScorer":
         """The scorer of some of the recordings, by index."""
         chosen = object.__new__(PrefixScorer)
         chosen.blank, chosen.eos = self.blank, self.eos
-        chosen.probs, chosen.sums = self.probs[recordings], self.sums[recordings]
+        chosen.probs, chosen.products = self.probs[recordings], self.products[recordings]
         return chosen
 
     def initial_state(self, hypotheses: int) -> PrefixState:
         """The empty prefix, for that many hypotheses of each recording."""
-        blank_end = self.sums[:, self.blank, 1:].repeat_interleave(hypotheses, 0)
-        rows = len(blank_end)
-        return PrefixState(
-            token_end=torch.full_like(blank_end, -torch.inf),
-            blank_end=blank_end,
-            last=torch.full((rows,), -1, device=blank_end.device),
-            score=blank_end.new_zeros(rows),
-        )
+        silent = self.products[:, self.blank].repeat_interleave(hypotheses, 0)
+        last = torch.full((len(silent),), self.blank, device=silent.device)
+        return PrefixState(torch.stack((silent, silent), 1), last, silent.new_zeros(len(silent)))
 
     def score(self, state: PrefixState) -> Tensor:
         """Log-probability (hypotheses, vocabulary) of each prefix followed by each token.
@@ -317,52 +312,35 @@ class PrefixScorer:
         For the end of sentence it is that of the prefix being the whole transcript, and for the
         blank, which is no token, it is `IMPOSSIBLE`.
         """
-        said = _shift(torch.logaddexp(state.token_end, state.blank_end), state.last < 0)
-        peak = said.amax(1, keepdim=True).clamp_min(IMPOSSIBLE)
-        grid = (said - peak).exp().view(len(self.probs), -1, said.shape[1])
-        sums = (grid @ self.probs).flatten(0, 1)  # (hypotheses, vocabulary)
-        scores = sums.clamp_min(torch.finfo(sums.dtype).tiny).log() + peak
-
-        last = state.last.clamp_min(0)
-        repeated = _shift(state.blank_end, state.last < 0) + self._log_probs(last)
-        repeated = torch.where(state.last < 0, scores[:, 0], repeated.logsumexp(1))
-        scores.scatter_(1, last.unsqueeze(1), repeated.unsqueeze(1))
+        said = state.ends[..., :-1]  # (hypotheses, 2, frames)
+        peak = said.amax(2, keepdim=True).clamp_min_(IMPOSSIBLE)
+        grid = (said - peak).exp_().view(len(self.probs), -1, said.shape[2])
+        sums = (grid @ self.probs).view(len(said), 2, -1)  # (hypotheses, 2, vocabulary)
+        scores = sums.clamp_min_(torch.finfo(sums.dtype).tiny).log_().add_(peak)
+        scores, after_blank = scores.unbind(1)
+        last = state.last.unsqueeze(1)  # only after a blank can the last token come again
+        scores.scatter_(1, last, after_blank.gather(1, last))
         scores[:, self.blank] = IMPOSSIBLE
-        scores[:, self.eos] = torch.logaddexp(state.token_end[:, -1], state.blank_end[:, -1])
-        return scores.clamp_min(IMPOSSIBLE)  # finite, so that differences between scores are
+        scores[:, self.eos] = state.ends[:, 0, -1]
+        return scores.clamp_min_(IMPOSSIBLE)  # finite, so that differences between scores are
 
     def extend(self, state: PrefixState, tokens: Tensor, scores: Tensor) -> PrefixState:
         """State after `tokens` (hypotheses,), whose new prefix scores (hypotheses,) are known."""
-        ending = torch.logaddexp(state.token_end, state.blank_end)
+        grid = tokens.view(len(self.products), -1)
+        rows = torch.arange(len(grid), device=tokens.device).unsqueeze(1)
         repeated = (tokens == state.last).unsqueeze(1)
-        said = _shift(torch.where(repeated, state.blank_end, ending), state.last < 0)
-        token_end = _recur(said, self._rows(tokens))
-        never = torch.zeros_like(state.last, dtype=torch.bool)
-        blank_end = _recur(
-            _shift(token_end, never), self._rows(torch.full_like(tokens, self.blank))
-        )
-        return PrefixState(token_end, blank_end, tokens, scores)
-
-    def _rows(self, tokens: Tensor) -> Tensor:
-        """Running sums (hypotheses, frames + 1) of one token of each hypothesis."""
-        recordings = len(self.sums)
-        index = torch.arange(recordings, device=tokens.device)
-        return self.sums[index.repeat_interleave(len(tokens) // recordings), tokens]
-
-    def _log_probs(self, tokens: Tensor) -> Tensor:
-        """Log-probabilities (hypotheses, frames) of one token of each hypothesis."""
-        return self._rows(tokens).diff(dim=1)
+        said = torch.where(repeated, state.ends[:, 1], state.ends[:, 0])
+        token_end = _recur(said, self.products[rows, grid].flatten(0, 1))
+        silence = self.products[:, None, self.blank].expand(-1, grid.shape[1], -1).flatten(0, 1)
+        blank_end = _recur(token_end, silence)
+        ends = torch.stack((torch.logaddexp(token_end, blank_end), blank_end), 1)
+        return PrefixState(ends, tokens, scores)
 
 
-def _shift(log_probs: Tensor, empty: Tensor) -> Tensor:
-    """One frame later (hypotheses, frames); only the empty prefix is said before the first."""
-    before = torch.zeros_like(log_probs[:, :1]).masked_fill(~empty.unsqueeze(1), -torch.inf)
-    return torch.cat((before, log_probs[:, :-1]), 1)
-
-
-def _recur(entering: Tensor, sums: Tensor) -> Tensor:
-    """Log of r_t = (r_{t-1} + entering_t) p_t, from log entering and running sums of log p."""
-    return torch.logcumsumexp(entering - sums[:, :-1], 1) + sums[:, 1:]
+def _recur(entering: Tensor, products: Tensor) -> Tensor:
+    """Log of r_t = (r_{t-1} + entering_{t-1}) p_t from r_0 = 0, all (hypotheses, frames + 1)."""
+    sums = torch.logcumsumexp((entering - products)[:, :-1], 1)
+    return F.pad(sums.add_(products[:, 1:]), (1, 0), value=-torch.inf)
 
 
 def _without(log_probs: np.ndarray, token: int | None) -> np.ndarray:

@@ -33,6 +33,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -148,7 +149,7 @@ class _Growing(NamedTuple):
 
     state: Any  # the decoder's
     previous: Tensor  # (hypotheses,) last token
-    peak: Tensor  # (hypotheses,) frame at which the last mean map was highest
+    peak: Tensor | None  # (hypotheses,) frame at which the last mean map was highest, for windows
     heard: Tensor | None  # (hypotheses, frames) attention so far, for coverage
     prefix: PrefixState | None  # for joint decoding
 
@@ -169,37 +170,33 @@ class _Search:
         self.decoder, self.options, self.scorer, self.eos = decoder, options, scorer, eos
         self.frames = lengths.tolist()
         self.limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
-        self.recordings = list(range(len(encoded)))
+        self.reach = [round(seconds / frame_seconds) for seconds in options.window or ()]
+        self.recordings = list(range(len(encoded)))  # those not finished, by row of the grid
         self.ended: list[list[_Ended]] = [[] for _ in self.recordings]
         self.found: list[list[Hypothesis]] = [[] for _ in self.recordings]
         self.history = Backpointers()
         self.length = 0  # tokens of every growing hypothesis
-        if options.window is not None:
-            self.reach = [round(seconds / frame_seconds) for seconds in options.window]
 
         beam, device = options.beam, encoded.device
-        rows = torch.arange(len(encoded), device=device).repeat_interleave(beam)
         memory, state = decoder.begin(encoded, lengths)
-        self.memory = gather(memory, rows)
+        rows = torch.arange(len(encoded), device=device).repeat_interleave(beam)
+        self.memory = gather(memory, rows) if len(encoded) > 1 else _share(memory, beam)
+        covers = options.coverage_penalty != 0
         self.growing = _Growing(
             state=gather(state, rows),
             previous=torch.full_like(rows, eos),
-            peak=torch.zeros_like(rows),
-            heard=encoded.new_zeros(len(rows), encoded.shape[1]) if self._covers else None,
+            peak=None if options.window is None else torch.zeros_like(rows),
+            heard=torch.zeros(len(rows), encoded.shape[1], device=device) if covers else None,
             prefix=scorer.initial_state(beam) if scorer else None,
         )
         self.scores = torch.full((len(encoded), beam), -torch.inf, device=device).double()
         self.scores[:, 0] = 0.0
 
-    @property
-    def _covers(self) -> bool:
-        return self.options.coverage_penalty != 0
-
     def run(self) -> list[list[Hypothesis]]:
         while self.recordings:
             self._grow()
-            self._note_ends()
-            self._leave([number for number in self.recordings if self._over(number)])
+            best = self._take_ended()
+            self._finish([row for row, score in enumerate(best) if self._over(row, score)])
             if self.length % PRUNE_EVERY == 0:
                 self.history.prune(self._places())
         return self.found
@@ -208,40 +205,34 @@ class _Search:
         """Every hypothesis one token longer."""
         before = self.growing
         step = self.decoder.step(before.previous, self.memory, before.state, self._intervention())
-        mean = step.weights.mean(1)  # (hypotheses, frames)
-        log_probs = step.logits.double().log_softmax(-1)  # (hypotheses, vocabulary)
-        gains, heard, prefixes = log_probs, None, None
+        log_probs = step.logits.float().log_softmax(-1).double()  # (hypotheses, vocabulary)
+        grown, gains, prefixes = before._replace(state=step.state), log_probs, None
         if self.scorer is not None:
             prefixes = self.scorer.score(before.prefix)
             gains = self._joint(log_probs, prefixes - before.prefix.score.unsqueeze(1))
-        if self._covers:
-            heard = before.heard + mean
-            gains = gains + (self._coverage(heard) - self._coverage(before.heard)).unsqueeze(1)
+        if before.heard is not None:
+            grown = grown._replace(heard=before.heard + step.weights.mean(1))
+            gains = gains + (self._coverage(grown) - self._coverage(before)).unsqueeze(1)
+        if before.peak is not None:
+            grown = grown._replace(peak=step.weights.mean(1).argmax(-1))
 
         rows, parents, tokens = self._choose(gains)
-        grown = before._replace(state=step.state, peak=mean.argmax(-1), heard=heard)
         if self.options.beam > 1:
             grown = gather(grown, rows)
-        grown = grown._replace(previous=tokens)
-        if self.scorer is not None:
+        if prefixes is not None:
             prefix = self.scorer.extend(grown.prefix, tokens, prefixes[rows, tokens])
             grown = grown._replace(prefix=prefix)
-        self.growing = grown
-        self.history.add(
-            {number: row for row, number in enumerate(self.recordings)},
-            parents,
-            tokens.view_as(parents),
-            log_probs[rows, tokens].view_as(parents),
-            step.weights,
-        )
+        self.growing = grown._replace(previous=tokens)
+        chosen = log_probs[rows, tokens]
+        self.history.add(self.recordings, parents, tokens, chosen, step.weights)
         self.length += 1
 
     def _intervention(self) -> Intervention | None:
-        options, peak = self.options, self.growing.peak.unsqueeze(1)
+        options = self.options
         if options.window is None:
             return None if options.temperature == 1.0 else Intervention(options.temperature)
+        (back, ahead), peak = self.reach, self.growing.peak.unsqueeze(1)
         frames = torch.arange(max(self.frames), device=peak.device)
-        back, ahead = self.reach
         near = (frames >= peak - back) & (frames <= peak + ahead)
         return Intervention(options.temperature, near)
 
@@ -255,9 +246,9 @@ class _Search:
         least = log_probs.topk(candidates).values[:, -1:]
         return gains.masked_fill(log_probs < least, -torch.inf)
 
-    def _coverage(self, heard: Tensor) -> Tensor:
+    def _coverage(self, growing: _Growing) -> Tensor:
         """Bonus (hypotheses,) for the frames that were listened to."""
-        frames = (heard > self.options.coverage_threshold).sum(-1)
+        frames = (growing.heard > self.options.coverage_threshold).sum(-1)
         return self.options.coverage_penalty * frames.double()
 
     def _choose(self, gains: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -273,56 +264,62 @@ class _Search:
         first = torch.arange(0, recordings * beam, beam, device=best.device).unsqueeze(1)
         return (first + parents).flatten(), parents, (best % gains.shape[1]).flatten()
 
-    def _note_ends(self) -> None:
-        """Take hypotheses that wrote the end of sentence, or reached the limit, out of the grid."""
-        alive = self.scores > -torch.inf
-        ending = alive & (self.growing.previous.view_as(alive) == self.eos)
-        limited = torch.tensor(
-            [self.limits[number] <= self.length for number in self.recordings], device=alive.device
-        )
-        leaving = alive & (ending | limited.unsqueeze(1))
-        if not leaving.any():
-            return
-        by_itself, scores = ending.tolist(), self.scores.tolist()
-        for row, slot in leaving.nonzero().tolist():
+    def _take_ended(self) -> list[float]:
+        """Take hypotheses that are complete out of the grid.
+
+        These are those that wrote the end of sentence and, at the length limit, all. Returns the
+        best score left for each recording in the grid.
+        """
+        scores = self.scores.cpu().numpy()
+        ending = self.history.steps[-1].tokens == self.eos  # (recordings, beam)
+        limited = np.array([self.limits[number] <= self.length for number in self.recordings])
+        leaving = (ending | limited[:, None]) & (scores > -np.inf)
+        for row, slot in np.argwhere(leaving).tolist():
             number = self.recordings[row]
             place = Place(self.length - 1, number, slot)
-            score = self._final(scores[row][slot])
-            self.ended[number].append(_Ended(place, score, by_itself[row][slot]))
-        self.scores = self.scores.masked_fill(leaving, -torch.inf)
+            score = self._final(float(scores[row, slot]))
+            self.ended[number].append(_Ended(place, score, bool(ending[row, slot])))
+        if leaving.any():
+            gone = torch.from_numpy(leaving).to(self.scores.device)
+            self.scores = self.scores.masked_fill(gone, -torch.inf)
+            scores = np.where(leaving, -np.inf, scores)
+        return scores.max(1).tolist()
 
     def _final(self, total: float) -> float:
         """Score by which a hypothesis of the present length is compared with others."""
         score = total + self.options.length_penalty * self.length
         return score / self.length if self.options.normalised else score
 
-    def _over(self, number: int) -> bool:
-        """Whether no growing hypothesis of the recording can still be among the best."""
-        best = float(self.scores[self.recordings.index(number)].max())
-        if best == -torch.inf or self.length >= self.limits[number]:
+    def _over(self, row: int, best: float) -> bool:
+        """Whether no growing hypothesis of the recording, `best` at most, can still be wanted."""
+        number, options = self.recordings[row], self.options
+        if best == -np.inf or self.length >= self.limits[number]:
             return True
-        options, ended = self.options, sorted((e.score for e in self.ended[number]), reverse=True)
+        ended = self.ended[number]
         rank = 1 if options.normalised else options.nbest
         if len(ended) < rank:
             return False
         bonus = options.length_penalty > 0 or options.coverage_penalty > 0
         margin = MARGIN if bonus and not options.normalised else 0.0
-        return ended[rank - 1] >= self._final(best) + margin
+        worst = sorted((each.score for each in ended), reverse=True)[rank - 1]
+        return worst >= self._final(best) + margin
 
-    def _leave(self, numbers: list[int]) -> None:
-        """Collect the results of recordings that are finished and take them out of the grid."""
-        if not numbers:
+    def _finish(self, rows: list[int]) -> None:
+        """Collect the results of finished recordings and take them out of the grid."""
+        if not rows:
             return
-        for number in numbers:
-            self.found[number] = [self._hypothesis(each) for each in self._best(number)]
-        kept = [row for row, number in enumerate(self.recordings) if number not in numbers]
+        for row in rows:
+            number = self.recordings[row]
+            self.found[number] = [self._hypothesis(ended) for ended in self._best(number)]
+        kept = [row for row in range(len(self.recordings)) if row not in rows]
         self.recordings = [self.recordings[row] for row in kept]
         if not kept:
             return
         kept = torch.tensor(kept, device=self.scores.device)
         slots = torch.arange(self.options.beam, device=kept.device)
-        rows = (kept.unsqueeze(1) * len(slots) + slots).flatten()
-        self.memory, self.growing = gather(self.memory, rows), gather(self.growing, rows)
+        hypotheses = (kept.unsqueeze(1) * len(slots) + slots).flatten()
+        self.memory = gather(self.memory, hypotheses)
+        self.growing = gather(self.growing, hypotheses)
         self.scores = self.scores[kept]
         if self.scorer is not None:
             self.scorer = self.scorer.select(kept)
@@ -344,9 +341,19 @@ class _Search:
 
     def _places(self) -> Iterator[Place]:
         """Hypotheses whose history may still be asked for."""
-        for row, alive in enumerate((self.scores > -torch.inf).tolist()):
-            number = self.recordings[row]
-            yield from (
-                Place(self.length - 1, number, s) for s, living in enumerate(alive) if living
-            )
+        for row, slot in (self.scores > -torch.inf).nonzero().tolist():
+            yield Place(self.length - 1, self.recordings[row], slot)
+        for number in self.recordings:
             yield from (ended.place for ended in self._best(number))
+
+
+def _share(memory: Any, times: int) -> Any:
+    """One recording's memory for several hypotheses, without copies where that is no slower."""
+    if memory is None:
+        return None
+    if not isinstance(memory, Tensor):
+        items = [_share(item, times) for item in memory]
+        return type(memory)(*items) if hasattr(memory, "_fields") else type(memory)(items)
+    shared = memory.expand(times, *memory.shape[1:])
+    # With an axis of heads, too, every batched product would copy it.
+    return shared if memory.dim() < 4 or memory.shape[1] == 1 else shared.contiguous()
