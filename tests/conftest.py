@@ -1,0 +1,74 @@
+"""Fixtures shared by all tests."""
+
+import os
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: test processes share cores
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from models import checkpoint
+from models.attention.base import Sizes, mechanisms
+from models.checkpoint import Card
+from models.decoder import DecoderOptions, build_decoder
+from models.encoder import Encoder, EncoderOptions
+from models.text import Alphabet
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+TINY_ENCODER = EncoderOptions(channels=4, projection=16, units=8, layers=1)
+TINY_DECODER = DecoderOptions(
+    embedding_dim=8,
+    units=12,
+    attention=Sizes(attention_dim=8, heads=2, channels=2, kernel=5, window=2),
+)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encoder and every variant: tiny, random weights, saved as training does."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    torch.manual_seed(0)
+    alphabet = Alphabet()
+    encoder = Encoder(TINY_ENCODER)
+    _save(encoder, folder, "encoder", asdict(TINY_ENCODER), "")
+    fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors")
+    for name in mechanisms():
+        decoder = build_decoder(name, len(alphabet), encoder.dim, TINY_DECODER)
+        _save(decoder, folder, name, asdict(TINY_DECODER), fingerprint)
+    return folder
+
+
+def _save(model: torch.nn.Module, folder: Path, name: str, config: dict, encoder: str) -> None:
+    training = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    card = Card(name, config, Alphabet().tokens, encoder, training)
+    checkpoint.save(model, folder / f"{name}.safetensors", card)
+
+
+@pytest.fixture
+def use_checkpoints(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny checkpoints, found wherever the default folder is looked for."""
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
+    return checkpoints
+
+
+def hum(seconds: float, rate: int = 16_000) -> np.ndarray:
+    """(n,) float32: a voice-like hum, harmonics of 120 Hz in syllables of a quarter of a second."""
+    time = np.arange(round(seconds * rate)) / rate
+    tone = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12))
+    syllables = np.clip(np.sin(2 * np.pi * 4 * time), 0, 1)
+    return (0.2 * tone * syllables).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One second of a voice-like hum in a WAV file."""
+    path = tmp_path_factory.mktemp("clips") / "hum.wav"
+    soundfile.write(path, hum(1.0), 16_000)
+    return path
