@@ -310,6 +310,17 @@ def test_tanh_score_is_the_dot_product_with_tanh(device_dtype):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0.0)
 
 
+def test_filters_of_different_length_stay_so_in_training():
+    attention = make("multi_head_multi_res_loc")  # 7 taps: heads see 1, 2 and 3 on each side
+    encoded, lengths = speech()
+    contexts, _, _ = run(attention, encoded, lengths, queries(3, len(lengths)))
+    contexts.square().sum().backward()
+    filters = attention.location.filters.weight
+    for tensor in (filters, filters.grad):
+        taps = tensor.detach().view(3, 4, 7).abs().sum(1) > 0  # (heads, taps)
+        assert taps.int().tolist() == [[0, 0, 1, 1, 1, 0, 0], [0, 1, 1, 1, 1, 1, 0], [1] * 7]
+
+
 def test_sizes_reach_the_mechanism():
     attention = build("location2d", 6, 5, SIZES, kernel=5, window=2)
     assert attention.location.filters.weight.shape == (4, 2, 5)
