@@ -114,13 +114,26 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
 
 
 def heard_frames(alignment: Alignment) -> np.ndarray:
-    """(frames,) bool: within the extent of a lexical row. Rows without a place hear everything."""
+    """(frames,) bool: within the extent of a lexical row.
+
+    Rows without a place, and stray ones, are taken to listen where their neighbours say, for the
+    usual time of a token: a row that is merely noisy leaves no hole. Where no row has a place,
+    everything is heard.
+    """
     rows = alignment.rows
-    if rows.lexical.any() and not (rows.lexical & rows.located).any():
+    lexical, steady = np.flatnonzero(rows.lexical), rows.steady
+    if len(lexical) == 0:
+        return np.zeros(rows.frames, bool)
+    if len(steady) == 0:
         return np.ones(rows.frames, bool)
+    vague = np.setdiff1d(lexical, steady)
+    half = 0.5 * rows.pace / rows.frame_seconds
+    guessed = np.interp(vague, steady, rows.peak[steady])
+    low = np.concatenate([rows.low[steady], np.floor(guessed - half).astype(int)])
+    high = np.concatenate([rows.high[steady], np.ceil(guessed + half + 1).astype(int)])
     change = np.zeros(rows.frames + 1, np.int64)
-    np.add.at(change, rows.low[rows.reading], 1)
-    np.add.at(change, rows.high[rows.reading], -1)
+    np.add.at(change, np.clip(low, 0, rows.frames), 1)
+    np.add.at(change, np.clip(high, 0, rows.frames), -1)
     return np.cumsum(change[:-1]) > 0
 
 

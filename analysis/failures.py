@@ -130,17 +130,25 @@ def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> 
     still = 1.6 * rows.frame_seconds  # a peak that rests may still flicker between two frames
     windows = np.lib.stride_tricks.sliding_window_view(seconds, size)
     rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
-    found = []
-    for first, last in _runs(rests):
-        span = slice(first, last + size - 1)
-        usual = (span.stop - span.start - 1) * rows.pace
+    found: list[Span] = []
+    for first, last in _runs(_covered(rests, size)):
+        span = slice(first, last)
+        usual = (last - first - 1) * rows.pace
         moved = abs(float(np.median(seconds[span][-3:]) - np.median(seconds[span][:3])))
         if usual < limits.stall_seconds or moved > max(still, limits.stall_advance * usual):
             continue
-        candidate = make_span(alignment, np.arange(chosen[first], chosen[span.stop - 1] + 1))
+        candidate = make_span(alignment, np.arange(chosen[first], chosen[last - 1] + 1))
         if not any(_shared(candidate, loop) > 0.5 for loop in loops):
             found.append(candidate)
     return found
+
+
+def _covered(windows: np.ndarray, size: int) -> np.ndarray:
+    """(rows,) bool: rows inside any chosen window of `size` rows."""
+    change = np.zeros(len(windows) + size, np.int64)
+    change[: len(windows)] += windows
+    change[size:] -= windows
+    return np.cumsum(change) > 0
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.alignment import Alignment
+from analysis.labels import mean_length
 from analysis.repetition import Repetition, repetitions
 from analysis.thresholds import Thresholds
 
@@ -44,6 +45,8 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     for repetition in repetitions(alignment.tokens):
         moved = _moved_on(alignment, repetition, limits)
         for first, last, advanced in _stretches(moved):
+            if advanced and first == last and not all(moved):
+                continue  # the step into or out of a loop
             start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
             span = make_span(alignment, np.arange(start, end), repetition.copies[first])
             (genuine if advanced else loops).append(span)
@@ -61,7 +64,7 @@ def make_span(
 ) -> Span:
     """The span of some rows; its text is that of the rows `quoted`, or of all."""
     places = alignment.rows
-    inside = rows[places.located[rows] & places.lexical[rows]]
+    inside = np.intersect1d(rows, places.steady)
     if len(inside) == 0:
         inside = rows
     low, high = quoted or (int(rows[0]), int(rows[-1]) + 1)
@@ -87,9 +90,10 @@ def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) 
     """For every copy after the first: did attention advance by about the length of a copy?"""
     rows = alignment.rows
     seconds = rows.peak * rows.frame_seconds
-    placed = rows.spoken & rows.located
+    placed = np.zeros(len(rows.peak), bool)
+    placed[rows.steady] = rows.spoken[rows.steady]
     copies = repetition.copies
-    usual = rows.lexical[copies[0][0] : copies[1][0]].sum() * rows.pace
+    usual = _usual_seconds(alignment, copies[0][0], copies[1][0])
     # copies of one or two characters are shorter than a peak is exact
     back = min(len(copies) - 1, max(1, int(np.ceil(SHORT_COPY_SECONDS / usual))))
     moved: list[bool] = []
@@ -104,6 +108,13 @@ def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) 
         else:
             moved.append(bool(np.median(advance) >= limits.moved_on * back * usual))
     return [moved[0]] * (back - 1) + moved
+
+
+def _usual_seconds(alignment: Alignment, start: int, end: int) -> float:
+    """Time that rows usually take at this map's pace; long words take longer."""
+    tokens = [alignment.tokens[row] for row in range(start, end) if alignment.rows.lexical[row]]
+    length = sum(max(1, len(token.strip())) for token in tokens)
+    return length / mean_length(alignment.tokens) * alignment.rows.pace
 
 
 def _stretches(moved: list[bool]) -> list[tuple[int, int, bool]]:
@@ -124,20 +135,17 @@ def _travels_back(alignment: Alignment, limits: Thresholds) -> list[tuple[np.nda
     if len(chosen) < 4:
         return []
     places = rows.peak[chosen]
-    wordlike = rows.pace >= limits.word_pace
-    front = _front(places, 2 if wordlike else 3)
+    front = _front(places)
     limit = max(limits.jump_seconds, limits.jump_paces * rows.pace) / rows.frame_seconds
-    behind = front - _median3(places) > max(limit, 2.5)
+    fallen = front - places > max(limit, 2.5)
+    least = limits.jump_words if rows.pace >= limits.word_pace else limits.jump_tokens
     found = []
     row = 0
     while row < len(chosen):
-        if not behind[row]:
-            row += 1
-            continue
         stop = row + 1
-        while stop < len(chosen) and places[stop] < front[row] - 0.5:
+        while fallen[row] and stop < len(chosen) and places[stop] < front[row] - 0.5:
             stop += 1
-        if behind[row:stop].sum() >= (2 if wordlike else limits.jump_tokens):
+        if fallen[row] and stop - row >= least:
             travel = _judged(alignment, chosen, places, row, stop, limits)
             if travel is not None:
                 found.append(travel)
@@ -181,17 +189,11 @@ def _same_text(alignment: Alignment, earlier: np.ndarray, later: np.ndarray) -> 
     return sum(gram in known for gram in wanted) / len(wanted) if wanted else 0.0
 
 
-def _front(places: np.ndarray, held: int) -> np.ndarray:
-    """Furthest place before each row that `held` successive rows reached; strays do not."""
-    windows = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
+def _front(places: np.ndarray) -> np.ndarray:
+    """Furthest place before each row that two successive rows reached."""
     front = np.full(len(places), -np.inf)
-    front[held:] = np.maximum.accumulate(windows)[:-1]
+    front[2:] = np.maximum.accumulate(np.minimum(places[1:], places[:-1]))[:-1]
     return front
-
-
-def _median3(places: np.ndarray) -> np.ndarray:
-    padded = np.concatenate([places[:1], places, places[-1:]])
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
 
 
 def _overlap(one: Span, other: Span) -> float:

@@ -19,8 +19,9 @@ WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
 EDGE = 0.25  # share of the peak at which a row's extent ends
 LEAST_GAIN = 2.0  # times what a uniform row has at its peak, to know where it listens
 LEAST_CONTRAST = 0.05  # of the mass that a uniform row lacks, at the peak
-STRAY_SECONDS = 0.4  # further than this off the median of five rows is a stray peak
-STRAY_PACES = 3.0  # or this many tokens' time: five words cover more than five characters
+STRAY_SECONDS = 0.3  # further than this outside its neighbours' places is a stray peak
+STRAY_PACES = 2.0  # or this many tokens' time
+PACE_CHARACTERS = 4  # over which the pace is measured: peaks jitter by part of a character
 CHARACTER_SECONDS = 0.065  # a spoken character, at about 15 characters a second
 FASTEST_CHARACTER = 0.025  # nobody speaks 40 characters a second
 
@@ -38,7 +39,7 @@ class Rows:
     spoken: np.ndarray  # (tokens,) bool: neither special nor space
     frames: int
     frame_seconds: float
-    pace: float  # seconds of audio per lexical token where attention moves
+    pace: float  # seconds of speech per lexical token where attention moves
 
     @property
     def reading(self) -> np.ndarray:
@@ -47,21 +48,12 @@ class Rows:
 
     @cached_property
     def steady(self) -> np.ndarray:
-        """(n,) int: reading rows without strays, single rows or pairs far off their neighbours.
+        """(n,) int: reading rows without strays, which are single rows or pairs far off their way.
 
-        A stray row is an outlier of the map, not a movement of attention: what comes before and
-        after agrees without it.
+        A stray row is an outlier of the map, not a movement of attention: the rows before and after
+        it go on as if it were not there.
         """
-        chosen = self.reading
-        if len(chosen) < 5:
-            return chosen
-        seconds = self.peak[chosen] * self.frame_seconds
-        padded = np.pad(seconds, 2, mode="reflect")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 5)
-        far = np.abs(seconds - np.median(windows, axis=1)) > max(
-            STRAY_SECONDS, STRAY_PACES * self.pace
-        )
-        return chosen[~far]
+        return self.reading[~_strays(self.peak[self.reading] * self.frame_seconds, self.pace)]
 
     @property
     def ordered(self) -> np.ndarray:
@@ -70,8 +62,10 @@ class Rows:
         return spoken if len(spoken) > 1 else self.reading
 
 
-def find_rows(weights: np.ndarray, tokens: Sequence[str], frame_seconds: float) -> Rows:
-    """Places of the rows of a (tokens, frames) map."""
+def find_rows(
+    weights: np.ndarray, tokens: Sequence[str], frame_seconds: float, speech: np.ndarray
+) -> Rows:
+    """Places of the rows of a (tokens, frames) map; `speech` (frames,) is for the pace only."""
     frames = weights.shape[1]
     special, space = is_special(tokens), is_space(tokens)
     smooth = smoothed(weights, frame_seconds)
@@ -93,7 +87,7 @@ def find_rows(weights: np.ndarray, tokens: Sequence[str], frame_seconds: float) 
         spoken=lexical & ~space,
         frames=frames,
         frame_seconds=frame_seconds,
-        pace=_pace(peak[lexical & located] * frame_seconds, mean_length(tokens)),
+        pace=_pace(peak[lexical & located], speech, frame_seconds, mean_length(tokens)),
     )
 
 
@@ -155,18 +149,44 @@ def _extent(smooth: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return left + 1, right[:, ::-1][rows, top]
 
 
-def _pace(seconds: np.ndarray, token_length: float) -> float:
-    """Seconds of audio per token, from places of successive tokens.
+def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
+    """(n,) bool: rows far outside the places of neighbours that follow each other without them."""
+    count = len(seconds)
+    strays = np.zeros(count, bool)
+    if count < 4:
+        return strays
+    far = max(STRAY_SECONDS, STRAY_PACES * pace)
+    for size in (1, 2):
+        before, after = seconds[: count - size - 1], seconds[size + 1 :]
+        follow = (after >= before - 0.5 * pace) & (after <= before + far + (size + 1) * pace)
+        low, high = np.minimum(before, after) - far, np.maximum(before, after) + far
+        inside = [seconds[1 + k : count - size + k] for k in range(size)]
+        off = follow & np.all([(row < low) | (row > high) for row in inside], axis=0)
+        if size == 2:  # two that agree with each other may be a short return
+            off &= np.abs(inside[1] - inside[0]) > far
+        for k in range(size):
+            strays[1 + k : count - size + k] |= off
+    # an end has one neighbour: it can only be seen to be on the wrong side
+    strays[0] = seconds[0] > seconds[1] + far
+    strays[-1] = seconds[-1] < seconds[-2] - far
+    return strays
 
-    The median forward speed over a few tokens at a time, after those that hardly move (stalls) are
-    left out. Bounded by what can be spoken; guessed from the tokens' length if too few moved.
+
+def _pace(places: np.ndarray, speech: np.ndarray, frame_seconds: float, length: float) -> float:
+    """Seconds of speech per token, from the places of successive tokens of a mean length.
+
+    The median speed over a few characters at a time, after those that hardly move (stalls) are left
+    out; pauses are cut out of time. Bounded by what can be spoken; guessed from the tokens' length
+    if too few moved.
     """
-    usual, fastest = CHARACTER_SECONDS * token_length, FASTEST_CHARACTER * token_length
-    span = min(5, len(seconds) - 1)
+    usual, fastest = CHARACTER_SECONDS * length, FASTEST_CHARACTER * length
+    span = min(max(1, round(PACE_CHARACTERS / length)), len(places) - 1)
     if span < 1:
         return usual
-    speed = (seconds[span:] - seconds[:-span]) / span
-    speed = np.abs(speed[speed != 0])  # a time-reversed map has a pace too
+    spoken = np.concatenate([[0.0], np.cumsum(speech)]) * frame_seconds
+    seconds = np.interp(places + 0.5, np.arange(len(spoken)), spoken)
+    speed = np.abs(seconds[span:] - seconds[:-span]) / span  # a time-reversed map has a pace too
+    speed = speed[speed > 0]
     if len(speed) == 0:
         return usual
     moving = speed[speed > 0.3 * np.quantile(speed, 0.75)]

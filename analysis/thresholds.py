@@ -8,7 +8,7 @@ class Thresholds:
     """Limits of the failure rules. Paces are multiples of a token's usual time in this map."""
 
     # loop and genuine repetition
-    moved_on: float = 0.4  # of the usual advance per copy; "no no no" spoken fast keeps over half
+    moved_on: float = 0.35  # of the usual advance per copy; "no no no" spoken fast keeps over half
     same_text: float = 0.5  # of re-read bigrams seen before; random text shares under a fifth
     # stall
     stall_tokens: int = 5  # silent letters ("ight") rest for four
@@ -17,8 +17,9 @@ class Thresholds:
     stall_advance: float = 0.3  # of the usual advance; a fast talker keeps over a third
     # jump_back
     jump_seconds: float = 0.35  # back from the furthest place; jitter and soft rows stay below
-    jump_paces: float = 2.0  # and as many tokens' time, for words
-    jump_tokens: int = 3  # rows that listen back there; one or two may be stray peaks
+    jump_paces: float = 1.5  # and as many tokens' time, for words
+    jump_tokens: int = 4  # rows until it has caught up; one or two may be stray peaks
+    jump_words: int = 2  # the same for word tokens
     jump_heard: float = 0.5  # of that audio had been heard before; else it was only late
     # diffuse
     diffuse_share: float = 0.5  # of rows without a place, in one stretch: most know nothing
