@@ -95,7 +95,7 @@ def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choi
     return Choice(source, reference, variants, view)
 
 
-# --- recording -------------------------------------------------------------------------------------
+# --- recording
 
 
 def _source(samples: Mapping[str, Sample]) -> Source:
@@ -156,7 +156,7 @@ def _reference(source: Source) -> str | None:
     return text if text.strip() else None
 
 
-# --- mechanisms ------------------------------------------------------------------------------------
+# --- mechanisms
 
 
 def _set_families(names: Mapping[str, list[str]]) -> None:
@@ -212,7 +212,7 @@ def _untrained(infos: Sequence[VariantInfo]) -> None:
         )
 
 
-# --- options ---------------------------------------------------------------------------------------
+# --- options
 
 
 def _options() -> SearchOptions:

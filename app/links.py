@@ -5,7 +5,7 @@ is ignored. Uploads and recordings cannot be linked: they belong to their sessio
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from models.search import SearchOptions
 
@@ -16,7 +16,7 @@ class View:
 
     sample: str | None = None
     variants: tuple[str, ...] | None = None  # None: all that are trained
-    options: SearchOptions = SearchOptions()
+    options: SearchOptions = field(default_factory=SearchOptions)
     normalizer: str = "basic"
     every_token: bool = False
 
@@ -55,7 +55,7 @@ def _window(text: str) -> tuple[float, float] | None:
 
 
 def _options(params: Mapping[str, str]) -> SearchOptions:
-    kinds = {field.name: type(field.default) for field in fields(SearchOptions)}
+    kinds = {each.name: type(each.default) for each in fields(SearchOptions)}
     found = {}
     for name, limits in RANGES.items():
         value = _number(params.get(name, ""), limits.low, limits.high)

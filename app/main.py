@@ -9,8 +9,8 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
-from app.pages import compare  # noqa: E402
 from app.theme import ICON, style_sheet  # noqa: E402
+from app.views import compare  # noqa: E402
 
 
 def main() -> None:

@@ -17,17 +17,17 @@ class Sample:
     path: Path
 
 
-def samples(folder: Path = FOLDER) -> dict[str, Sample]:
+def samples() -> dict[str, Sample]:
     """Samples by name, in the order of the manifest; clips that are missing are left out."""
-    manifest = folder / "manifest.tsv"
+    manifest = FOLDER / "manifest.tsv"
     if not manifest.exists():
         return {}
     with manifest.open(encoding="utf-8", newline="") as rows:
-        found = [_sample(row, folder) for row in csv.DictReader(rows, delimiter="\t")]
+        found = [_sample(row) for row in csv.DictReader(rows, delimiter="\t")]
     return {sample.name: sample for sample in found if sample.path.exists()}
 
 
-def _sample(row: dict[str, str], folder: Path) -> Sample:
-    path = folder / row["path"]
+def _sample(row: dict[str, str]) -> Sample:
+    path = FOLDER / row["path"]
     title = row.get("title") or path.stem.replace("_", " ")
     return Sample(path.stem, title, row["text"], path)

@@ -40,5 +40,6 @@ def frame(figure: go.Figure, palette: Palette, height: int, *, top: int, bottom:
         dragmode="zoom",
         hovermode="closest",
         hoverlabel={"font": {"family": FONT, "size": 14}},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": palette.muted, "activecolor": palette.ink},
         template="none",
     )

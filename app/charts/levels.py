@@ -42,7 +42,7 @@ def pool_steps(rows: int, columns: int, limit: int = CELL_LIMIT) -> tuple[int, i
     widest = max(1, columns // FEWEST_COLUMNS)
     column_step = min(widest, -(-rows * columns // limit))
     drawn_columns = -(-columns // column_step)
-    row_step = max(1, -(-rows * drawn_columns // limit))
+    row_step = -(-rows // max(1, limit // drawn_columns))
     return row_step, column_step
 
 

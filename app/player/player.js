@@ -287,7 +287,7 @@ class Player {
     const wanted = range ?? whole
     const full = wanted[0] <= whole[0] + 1e-3 && wanted[1] >= whole[1] - 1e-3
     this.range = full ? null : wanted
-    this.find("whole").hidden = full
+    this.find("whole").disabled = full
     for (const figure of this.followed.keys()) {
       if (figure === source) continue
       const [low, high] = figure._fullLayout.xaxis.range

@@ -16,10 +16,9 @@ from app.table import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
 from models.audio import AudioError, Recording
-from models.checkpoint import CheckpointError
 from models.recogniser import VariantInfo, variants
 
-PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "responsive": False,
+PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "showTips": False,
         "modeBarButtonsToRemove": ["pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "select2d",
                                    "lasso2d"],
         "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
@@ -59,7 +58,7 @@ def page() -> None:
 
 def _plain(text: str) -> str:
     """Text that Streamlit's Markdown shows as it is."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|$:~" else char for char in text)
+    return "".join(f"\\{char}" if char in r"\`*_[]<>#|$~:" else char for char in text)
 
 
 def _write_address(params: dict[str, str]) -> None:
@@ -109,7 +108,7 @@ def _request(recording: Recording, choice: Choice) -> tuple[Request, Store]:
     return request, backend.shared_store() if shared else backend.private_store()
 
 
-# --- results ---------------------------------------------------------------------------------------
+# --- results
 
 
 def _compare(job: Job) -> None:

@@ -1,0 +1,345 @@
+"""The dashboard without a browser: what the page says and draws, and how it fails."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import backend, links, samples
+from app.links import View
+from app.transcript import timed_words, transcript
+from models.search import SearchOptions
+
+MAIN = str(Path(__file__).resolve().parent.parent / "app" / "main.py")
+WORDS = "no no no"
+
+
+def tone(seconds: float = 1.0, rate: int = 16_000) -> bytes:
+    """A WAV file of a buzz that swells and fades."""
+    time = np.arange(int(seconds * rate)) / rate
+    wave = 0.3 * np.sign(np.sin(2 * np.pi * 140 * time)) * np.sin(np.pi * time / max(seconds, 1e-9))
+    file = io.BytesIO()
+    soundfile.write(file, wave.astype(np.float32), rate, format="WAV")
+    return file.getvalue()
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A folder with one sample in place of the project's own."""
+    (tmp_path / "buzz.wav").write_bytes(tone())
+    (tmp_path / "manifest.tsv").write_text(f"path\ttext\ttitle\nbuzz.wav\t{WORDS}\tA buzz\n")
+    monkeypatch.setattr(samples, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def page(checkpoints, library, monkeypatch):
+    """The page before its first run."""
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    return AppTest.from_file(MAIN, default_timeout=120)
+
+
+def maps_of(page) -> dict[str, dict]:
+    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    metas = [(figure["layout"]["meta"], figure) for figure in figures]
+    return {meta["variant"]: figure for meta, figure in metas if meta["kind"] == "map"}
+
+
+def html_of(page) -> str:
+    return "\n".join(element.value for element in page.get("html"))
+
+
+def calm(page) -> bool:
+    return not page.exception and not page.error
+
+
+def choose(page, names) -> None:
+    """Set the pills so that exactly these variants are chosen."""
+    for group in page.get("button_group"):
+        if group.key and group.key.startswith("family "):
+            group.set_value([name for name in group.options if name in names])
+
+
+def turn_to(page, source: str) -> None:
+    """Choose where the recording comes from."""
+    page.query_params["variants"] = "ctc"
+    page.run()
+    page.button_group(key="source").set_value(source)
+    page.run()
+
+
+def upload(page, content: bytes, name: str = "mine.wav"):
+    turn_to(page, "Upload")
+    page.file_uploader[0].set_value((name, content, "audio/wav"))
+    return page.run()
+
+
+def test_first_visit_decodes_the_first_sample_with_every_trained_variant(page):
+    page.run()
+    assert calm(page)
+    assert "A buzz" in html_of(page)
+    assert WORDS in html_of(page)
+    drawn = maps_of(page)
+    trained = {info.name for info in backend.models().infos() if info.checkpoint}
+    assert set(drawn) == trained
+    assert page.dataframe[0].value["name"].tolist() == list(drawn)
+    for figure in drawn.values():
+        axis = figure["layout"]["yaxis"]
+        assert axis["tickvals"] == list(range(len(figure["layout"]["meta"]["tokens"])))
+        assert figure["data"][0]["z"]["dtype"] == "u1"
+        assert figure["layout"]["xaxis"]["range"] == [0, 1]
+
+
+def test_every_control_has_help(page):
+    page.run()
+    page.session_state["window_on"] = True
+    page.run()
+    kinds = ("button_group", "selectbox", "slider", "toggle", "button", "text_area")
+    controls = [control for kind in kinds for control in page.get(kind)]
+    assert len(controls) > 12
+    assert [control.label for control in controls if not control.proto.help] == []
+
+
+def test_nothing_is_decoded_twice(page, monkeypatch):
+    page.run()
+    asked = []
+    real = backend.compare
+
+    def counting(recording, names, options, **rest):
+        asked.append((tuple(names), options))
+        return real(recording, names, options, **rest)
+
+    monkeypatch.setattr(backend, "compare", counting)
+    page.text_area[0].set_value("something else")
+    page.run()
+    assert asked == []
+    page.slider(key="beam").set_value(2)
+    page.run()
+    assert [options.beam for _, options in asked] == [2]
+    page.slider(key="beam").set_value(1)
+    page.run()
+    assert len(asked) == 1
+    assert calm(page)
+
+
+def test_results_of_an_upload_stay_in_its_session(page):
+    upload(page, tone(0.8))
+    assert calm(page)
+    assert maps_of(page)
+    digests = {key[0] for key in page.session_state["private_store"]._results}
+    assert digests == {backend.digest_of(backend.audio.load(tone(0.8)))}
+    assert digests.isdisjoint(key[0] for key in backend.shared_store()._results)
+    other = AppTest.from_file(MAIN, default_timeout=120)
+    other.run()
+    assert "mine.wav" not in html_of(other)
+    assert "private_store" not in other.session_state
+
+
+def test_same_name_other_sound_is_another_recording(page):
+    upload(page, tone(0.8))
+    first = maps_of(page)["ctc"]["layout"]["xaxis"]["range"]
+    page.file_uploader[0].set_value(("mine.wav", tone(1.2), "audio/wav"))
+    page.run()
+    assert first == [0, 0.8]
+    assert maps_of(page)["ctc"]["layout"]["xaxis"]["range"] == [0, 1.2]
+
+
+def test_microphone(page):
+    turn_to(page, "Record")
+    assert "sentence in English" in page.info[0].value
+    page.get("audio_input")[0].set_value(("speech.wav", tone(0.7), "audio/wav"))
+    page.run()
+    assert calm(page)
+    assert maps_of(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"this is a text file, not a recording " * 20, "not an audio file"),
+        (b"", "not an audio file"),
+        (tone(0.0), "empty"),
+        (tone(0.01), "short"),
+        (tone(601, rate=4_000), "long"),
+    ],
+    ids=["text", "no bytes", "no samples", "too short", "too long"],
+)
+def test_a_recording_that_cannot_be_used_is_refused_in_one_sentence(page, content, part):
+    upload(page, content)
+    assert not page.exception
+    assert len(page.error) == 1
+    assert part in page.error[0].value
+    assert maps_of(page) == {}
+    page.file_uploader[0].set_value(("good.wav", tone(0.8), "audio/wav"))
+    page.run()
+    assert calm(page)
+    assert maps_of(page)
+
+
+def test_what_was_converted_is_said(page):
+    upload(page, tone(0.8, rate=8_000))
+    assert any("8" in warning.value for warning in page.warning)
+    assert calm(page)
+
+
+def test_no_variant_chosen(page):
+    page.run()
+    choose(page, [])
+    page.run()
+    assert calm(page)
+    assert "at least one mechanism" in page.info[0].value
+    choose(page, ["ctc"])
+    page.run()
+    assert list(maps_of(page)) == ["ctc"]
+
+
+@pytest.fixture
+def copied(checkpoints, tmp_path, monkeypatch) -> Path:
+    """The checkpoints in a folder of their own, to be damaged."""
+    folder = tmp_path / "copied"
+    shutil.copytree(checkpoints, folder)
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(folder))
+    return folder
+
+
+def test_untrained_variants_are_named_and_cannot_be_chosen(page, copied):
+    for ending in ("safetensors", "json"):
+        (copied / f"dot.{ending}").unlink()
+    page.query_params["variants"] = "dot,ctc"
+    page.run()
+    captions = " ".join(caption.value for caption in page.caption)
+    offered = {option for group in page.get("button_group") for option in group.options}
+    assert "Not trained yet: `dot`" in captions
+    assert "additive" in offered
+    assert "dot" not in offered
+    assert list(maps_of(page)) == ["ctc"]
+
+
+def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path / "nothing"))
+    page.run()
+    assert not page.exception
+    assert "No mechanism has a checkpoint" in page.error[0].value
+
+
+def test_a_broken_checkpoint_does_not_stop_the_others(page, copied):
+    (copied / "location.safetensors").write_bytes(b"broken")
+    page.query_params["variants"] = "dot,location,ctc"
+    page.run()
+    assert not page.exception
+    assert len(page.error) == 1
+    assert "location" in page.error[0].value
+    assert list(maps_of(page)) == ["dot", "ctc"]
+
+
+def test_text_from_users_is_shown_as_text(page):
+    page.run()
+    evil = "<img src=x onerror=alert(1)> **bold**"
+    page.text_area[0].set_value(evil)
+    page.run()
+    assert "<img" not in html_of(page)
+    assert "&lt;img" in html_of(page)
+    upload(page, tone(0.8), name="<script>x</script>.wav")
+    assert "<script>" not in html_of(page)
+
+
+def test_link_reproduces_the_view(page):
+    page.query_params["sample"] = "buzz"
+    page.query_params["variants"] = "location,ctc"
+    page.query_params["beam"] = "3"
+    page.query_params["rows"] = "all"
+    page.run()
+    assert calm(page)
+    assert set(maps_of(page)) == {"location", "ctc"}
+    assert page.slider(key="beam").value == 3
+    assert page.toggle(key="every_token").value is True
+    assert page.query_params["variants"] == "location,ctc"
+
+
+def test_link_with_nonsense_is_harmless(page):
+    page.query_params["sample"] = "../../etc/passwd"
+    page.query_params["variants"] = "nothing,<b>"
+    page.query_params["beam"] = "1e9"
+    page.query_params["window"] = "x-y"
+    page.run()
+    assert calm(page)
+    assert "A buzz" in html_of(page)
+    assert page.slider(key="beam").value == 1
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        View(),
+        View(sample="buzz", variants=("dot", "ctc"), every_token=True, normalizer="english"),
+        View(options=SearchOptions(beam=8, ctc_weight=0.3, temperature=0.5, window=(0.5, 1.5))),
+        View(options=SearchOptions(max_length_ratio=0.4, length_penalty=-0.5, coverage_penalty=1)),
+    ],
+)
+def test_links_are_read_as_they_were_written(view):
+    variants = dict.fromkeys(("dot", "ctc", "equal"))
+    normalizers = ("none", "basic", "english")
+    assert links.read(links.write(view), {"buzz": None}, variants, normalizers) == view
+
+
+def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
+    page.query_params["variants"] = "ctc"
+    page.run()
+    request = backend.Request(
+        backend.digest_of(backend.audio.load(tone(), name="buzz")), SearchOptions()
+    )
+    page.session_state["stopped"] = request
+    choose(page, ["ctc", "location"])
+    page.run()
+    assert "Stopped after 1 of 2" in page.markdown[0].value
+    assert list(maps_of(page)) == ["ctc"]
+    next(button for button in page.button if button.label == "Continue").click()
+    page.run()
+    assert set(maps_of(page)) == {"ctc", "location"}
+
+
+def test_store_forgets_the_oldest_first(page):
+    page.run()
+    results = list(backend.shared_store()._results.items())
+    size = backend._size(results[0][1])
+    store = backend.Store(limit=size)
+    for key, result in results[:2]:
+        store.put(key, result)
+    assert store.get(results[0][0]) is None
+    assert store.get(results[1][0]) is results[1][1]
+
+
+def test_words_are_heard_where_they_were_read():
+    weights = np.eye(8, dtype=np.float32)
+    tokens = [*"no no", "<eos>"]
+    alignment = backend_alignment(weights[:6], tokens)
+    first, second = timed_words(alignment)
+    assert (first.text, second.text) == ("no", "no")
+    assert first.start == 0.0
+    assert second.start == pytest.approx(3.5 * 0.1 - 0.12)
+    assert second.end == pytest.approx(4.5 * 0.1 + 0.28)
+
+
+def backend_alignment(weights, tokens):
+    from analysis.alignment import Alignment
+
+    return Alignment.from_arrays(weights, tokens, 0.1)
+
+
+def test_differences_have_a_form_besides_their_colour():
+    text = "no on yes"
+    alignment = backend_alignment(np.eye(9, dtype=np.float32), list(text))
+    html = transcript(alignment, text, "no maybe yes please", "basic")
+    assert html.count("<mark>") == 1
+    assert html.count("<ins>") == 0
+    assert "<del>maybe</del>" in html
+    assert "<del>please</del>" in html
+    assert html.count('data-from="') == 3
