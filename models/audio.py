@@ -93,6 +93,8 @@ def _load(file: BinaryIO, name: str, max_seconds: float) -> Recording:
     if container is None:
         raise _unreadable(name)
     cut_short = container.ends_early(file)
+    if cut_short and container.mend:
+        file = container.mend(file)
     file.seek(0)
     if container.decoder == "soundfile":
         with soundfile.SoundFile(file) as decoder:

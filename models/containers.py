@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+from models import ogg
+
 PROBE = 16  # bytes that tell every container accepted
-PAGE = 65_307  # bytes of the longest Ogg page (RFC 3533)
 UNKNOWN_SIZES = range(0x7FFF0000, 0x80010000)  # what recorders write when they stream to a pipe
 
 
@@ -38,21 +39,6 @@ def _aiff_ends_early(file: BinaryIO) -> bool:
     return 8 + size > file.seek(0, 2)
 
 
-def _ogg_ends_early(file: BinaryIO) -> bool:
-    """Whether the last page is incomplete or lacks the end-of-stream flag (RFC 3533)."""
-    file.seek(0, 2)
-    end = file.tell()
-    file.seek(max(0, end - PAGE))
-    tail = file.read()
-    start = tail.rfind(b"OggS")
-    if start < 0 or start + 27 > len(tail):
-        return True
-    flags, segments = tail[start + 5], tail[start + 26]
-    sizes = tail[start + 27 : start + 27 + segments]
-    complete = len(sizes) == segments and start + 27 + segments + sum(sizes) <= len(tail)
-    return not (complete and flags & 4)
-
-
 @dataclass(frozen=True)
 class Container:
     """A kind of audio file."""
@@ -61,11 +47,12 @@ class Container:
     decoder: Literal["soundfile", "ffmpeg"]
     demuxer: str = ""  # FFmpeg's name: given to it, so that it never guesses
     ends_early: Callable[[BinaryIO], bool] = _whole  # from the container alone, before decoding
+    mend: Callable[[BinaryIO], BinaryIO] | None = None  # what can be saved of one that does
 
 
 WAV = Container("a WAV file", "soundfile", ends_early=_wav_ends_early)
 FLAC = Container("a FLAC file", "soundfile")  # its decoder reports a missing end
-OGG = Container("an Ogg file", "soundfile", ends_early=_ogg_ends_early)
+OGG = Container("an Ogg file", "soundfile", ends_early=ogg.ends_early, mend=ogg.mend)
 MP3 = Container("an MP3 file", "soundfile")  # fewer frames decoded than its header counts
 M4A = Container("an M4A/MP4 recording", "ffmpeg", "mov")
 WEBM = Container("a WebM recording", "ffmpeg", "matroska")
