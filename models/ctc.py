@@ -24,7 +24,7 @@ from models.hypothesis import Hypothesis
 
 PRUNED = 200.0  # lattice states this far (in nats) under a frame's best are not followed
 LOWEST = -1000.0  # log-probabilities are cut here, so that sums over frames stay finite
-IMPOSSIBLE = -1e10  # score of a prefix that contains a blank, as in ESPnet
+IMPOSSIBLE = -1e10  # score of a prefix that cannot be said, finite as in ESPnet
 
 
 def greedy(log_probs: np.ndarray, blank: int = 0, eos: int | None = None) -> Hypothesis:
@@ -287,7 +287,7 @@ class PrefixScorer:
         self.blank, self.eos = blank, eos
         log_probs = log_probs.double().clamp_min(LOWEST)
         padding = torch.arange(log_probs.shape[1], device=log_probs.device) >= lengths.unsqueeze(1)
-        log_probs = log_probs.masked_fill(padding.unsqueeze(2), LOWEST)
+        log_probs = log_probs.masked_fill(padding.unsqueeze(2), IMPOSSIBLE)
         log_probs[..., blank].masked_fill_(padding, 0.0)  # so that the last frame is a real one
         self.probs = log_probs.exp()  # (recordings, frames, vocabulary)
         # Log P_t with a leading 0, one row per token: (recordings, vocabulary, frames + 1)
@@ -309,14 +309,14 @@ class PrefixScorer:
     def score(self, state: PrefixState) -> Tensor:
         """Log-probability (hypotheses, vocabulary) of each prefix followed by each token.
 
-        For the end of sentence it is that of the prefix being the whole transcript, and for the
-        blank, which is no token, it is `IMPOSSIBLE`.
+        For the end of sentence it is that of the prefix being the whole transcript. For the blank,
+        which is no token, and where the recording is too short, it is `IMPOSSIBLE`.
         """
         said = state.ends[..., :-1]  # (hypotheses, 2, frames)
         peak = said.amax(2, keepdim=True).clamp_min_(IMPOSSIBLE)
         grid = (said - peak).exp_().view(len(self.probs), -1, said.shape[2])
         sums = (grid @ self.probs).view(len(said), 2, -1)  # (hypotheses, 2, vocabulary)
-        scores = sums.clamp_min_(torch.finfo(sums.dtype).tiny).log_().add_(peak)
+        scores = sums.log_().add_(peak)
         scores, after_blank = scores.unbind(1)
         last = state.last.unsqueeze(1)  # only after a blank can the last token come again
         scores.scatter_(1, last, after_blank.gather(1, last))
@@ -325,11 +325,15 @@ class PrefixScorer:
         return scores.clamp_min_(IMPOSSIBLE)  # finite, so that differences between scores are
 
     def extend(self, state: PrefixState, tokens: Tensor, scores: Tensor) -> PrefixState:
-        """State after `tokens` (hypotheses,), whose new prefix scores (hypotheses,) are known."""
+        """State after `tokens` (hypotheses,), whose new prefix scores (hypotheses,) are known.
+
+        What follows a prefix that is `IMPOSSIBLE` is so, too.
+        """
         grid = tokens.view(len(self.products), -1)
         rows = torch.arange(len(grid), device=tokens.device).unsqueeze(1)
         repeated = (tokens == state.last).unsqueeze(1)
         said = torch.where(repeated, state.ends[:, 1], state.ends[:, 0])
+        said = said.masked_fill((scores <= IMPOSSIBLE).unsqueeze(1), -torch.inf)
         token_end = _recur(said, self.products[rows, grid].flatten(0, 1))
         silence = self.products[:, None, self.blank].expand(-1, grid.shape[1], -1).flatten(0, 1)
         blank_end = _recur(token_end, silence)
