@@ -1,0 +1,393 @@
+"""The command line: what it prints, writes and exits with."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis.alignment import Alignment
+from app import commands, server
+from app.cli import main
+from models.attention.base import mechanisms
+from tests.conftest import hum
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.usefixtures("use_checkpoints")
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of one command."""
+    status = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    return status, printed.out, printed.err
+
+
+def one_sentence(text: str) -> bool:
+    lines = [line for line in text.splitlines() if line.startswith("attnscope: ")]
+    return len(lines) == 1
+
+
+# --- compare --------------------------------------------------------------------------------------
+
+
+def test_compare_prints_a_table(capsys, clip):
+    status, out, err = run(capsys, "compare", clip, "--text", "no no")
+    assert status == 0
+    assert "reference: no no" in out
+    assert "WER (basic)" in out
+    for name in [*mechanisms(), "ctc"]:
+        assert f"\n{name} " in out
+        assert f"  {name}: " in err  # progress
+
+
+def test_compare_writes_json_to_standard_output_and_nothing_else(capsys, clip):
+    status, out, _ = run(capsys, "compare", clip, "--json", "-", "--variants", "ctc, dot")
+    assert status == 0
+    (found,) = json.loads(out)["clips"]
+    assert found["clip"]["path"] == str(clip)
+    assert found["clip"]["sample_rate"] == 16_000
+    assert [variant["name"] for variant in found["variants"]] == ["dot", "ctc"]
+
+
+def test_compare_writes_json_and_alignments_to_files(capsys, clip, tmp_path):
+    out, maps = tmp_path / "out.json", tmp_path / "new" / "maps"
+    status, printed, _ = run(
+        capsys, "compare", clip, "--text", "ha", "--json", out, "--save-alignments", maps,
+        "--variants", "multi_head_dot,ctc", "--normalizer", "english",
+    )  # fmt: skip
+    assert (status, printed) == (0, "")
+    (found,) = json.loads(out.read_text(encoding="utf-8"))["clips"]
+    assert (found["reference"], found["normalizer"]) == ("ha", "english")
+    assert sorted(path.name for path in maps.iterdir()) == [
+        "hum.ctc.npz",
+        "hum.multi_head_dot.npz",
+    ]
+    for variant in found["variants"]:
+        alignment = Alignment.load(maps / f"hum.{variant['name']}.npz")
+        assert list(alignment.tokens) == variant["tokens"]
+        assert alignment.ended == variant["ended"]
+        assert (alignment.reference, alignment.variant) == ("ha", variant["name"])
+    status, printed, _ = run(capsys, "diagnose", *sorted(maps.iterdir()), "--json", "-")
+    assert status == 0
+    again = {Path(file["file"]).stem: file for file in json.loads(printed)["files"]}
+    for variant in found["variants"]:
+        assert again[f"hum.{variant['name']}"]["verdict"] == variant["verdict"]
+
+
+def test_several_clips_and_one_that_is_bad(capsys, clip, tmp_path):
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no recording")
+    out = tmp_path / "out.json"
+    status, _, err = run(capsys, "compare", clip, bad, clip, "--variants", "dot", "--json", out)
+    assert status == 1
+    assert "notes.txt is not an audio file" in err
+    assert one_sentence(err)
+    assert len(json.loads(out.read_text())["clips"]) == 2
+
+
+def test_clips_of_one_name_keep_their_own_maps(capsys, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "x.wav", hum(0.5), 16_000)
+    clips = [tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"]
+    maps = tmp_path / "maps"
+    assert run(capsys, "compare", *clips, "--variants", "dot", "--save-alignments", maps)[0] == 0
+    assert sorted(path.name for path in maps.iterdir()) == ["x-1.dot.npz", "x-2.dot.npz"]
+
+
+def test_beam_and_ctc_weight_reach_the_search(capsys, clip, monkeypatch):
+    seen = []
+    real = commands.comparison.compare
+
+    def spy(recording, names, options, *rest, **named):
+        seen.append(options)
+        return real(recording, names, options, *rest, **named)
+
+    monkeypatch.setattr(commands.comparison, "compare", spy)
+    arguments = ("--variants", "dot", "--beam", 3, "--ctc-weight", 0.3)
+    assert run(capsys, "compare", clip, *arguments)[0] == 0
+    assert (seen[0].beam, seen[0].ctc_weight) == (3, 0.3)
+
+
+def test_a_missing_clip_fails_with_a_sentence(capsys, tmp_path):
+    out = tmp_path / "out.json"
+    status, printed, err = run(capsys, "compare", tmp_path / "none.wav", "--json", out)
+    assert (status, printed) == (1, "")
+    assert "none.wav is not an existing file" in err
+    assert one_sentence(err)
+    assert not out.exists()
+
+
+def test_too_long_a_clip_names_the_limit_and_its_flag(capsys, clip):
+    status, _, err = run(capsys, "compare", clip, "--max-seconds", 0.5)
+    assert status == 1
+    assert "limit of 0.5 s" in err
+    assert "--max-seconds" in err
+
+
+def test_missing_checkpoints_fail_with_a_sentence(capsys, clip, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    for extra in ((), ("--variants", "dot")):
+        status, out, err = run(capsys, "compare", clip, *extra)
+        assert (status, out) == (1, "")
+        assert one_sentence(err)
+        assert "no checkpoint" in err
+
+
+def test_a_damaged_checkpoint_fails_with_a_sentence(
+    capsys, clip, checkpoints, tmp_path, monkeypatch
+):
+    for path in checkpoints.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "dot.safetensors").write_bytes(b"no tensors")
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    status, _, err = run(capsys, "compare", clip, "--variants", "dot")
+    assert status == 1
+    assert "dot.safetensors is not a safetensors file" in err
+
+
+def test_json_never_replaces_a_file_that_is_not_json(capsys, clip, tmp_path):
+    recording = tmp_path / "mine.wav"
+    recording.write_bytes(clip.read_bytes())
+    status, _, err = run(capsys, "compare", "--json", recording, clip)
+    assert status == 1
+    assert "is not JSON" in err
+    assert recording.read_bytes() == clip.read_bytes()
+    for target in (tmp_path, tmp_path / "nowhere" / "out.json"):
+        status, _, err = run(capsys, "compare", clip, "--json", target)
+        assert status == 1
+        assert one_sentence(err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare",),
+        ("compare", "a.wav", "--beam", "0"),
+        ("compare", "a.wav", "--beam", "many"),
+        ("compare", "a.wav", "--ctc-weight", "1.5"),
+        ("compare", "a.wav", "--max-seconds", "nan"),
+        ("compare", "a.wav", "--max-seconds", "-3"),
+        ("compare", "a.wav", "--normalizer", "mine"),
+        ("compare", "a.wav", "--variants", "nothing"),
+        ("compare", "a.wav", "b.wav", "--text", "both"),
+        ("diagnose",),
+        ("nonsense",),
+        ("--port", "0"),
+        ("--port", "99999"),
+        ("variants", "--wrong"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert "error: " in err
+
+
+@pytest.mark.parametrize("command", [(), ("compare",), ("diagnose",), ("variants",)])
+def test_help_has_examples(capsys, command):
+    status, out, _ = run(capsys, *command, "--help")
+    assert status == 0
+    assert "python -m app" in out
+    assert "examples:" in out or not command
+
+
+# --- diagnose -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def diagonal(tmp_path) -> Path:
+    path = tmp_path / "diagonal.npz"
+    tokens = [*"abcdefghijkl", "<eos>"]
+    Alignment.from_arrays(np.eye(13), tokens, 0.04, ended=True).save(path)
+    return path
+
+
+def test_diagnose_prints_verdict_and_metrics(capsys, diagonal):
+    status, out, _ = run(capsys, "diagnose", diagonal)
+    assert status == 0
+    assert f"{diagonal}: healthy" in out
+    assert "monotonicity" in out
+
+
+def test_diagnose_reports_a_broken_file_among_the_others(capsys, diagonal, tmp_path):
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK\x03\x04 no archive")
+    missing = tmp_path / "missing.npz"
+    status, out, err = run(capsys, "diagnose", broken, diagonal, missing, "--json")
+    assert status == 1
+    values = json.loads(out)
+    assert list(values) == ["schema", "files"]
+    first, second, third = values["files"]
+    assert list(first) == ["file", "error"]
+    assert first["file"] == str(broken)
+    assert first["error"] in err
+    assert list(second) == ["file", "verdict", "failures", "notes", "metrics", "heads"]
+    assert (second["file"], second["verdict"]) == (str(diagonal), "healthy")
+    assert second["metrics"]["monotonicity"] == pytest.approx(1)
+    assert list(third) == ["file", "error"]
+    assert third["file"] == str(missing)
+
+
+def test_rows_that_do_not_sum_to_one_are_refused_unless_renormalised(capsys, tmp_path):
+    path = tmp_path / "raw.npz"
+    np.savez(path, weights=3 * np.eye(12), tokens=list("abcdefghijkl"), frame_seconds=0.04)
+    status, out, err = run(capsys, "diagnose", path)
+    assert (status, out) == (1, "")
+    assert "weights" in err
+    assert run(capsys, "diagnose", path, "--renormalise")[0] == 0
+
+
+def test_pickles_are_refused_and_never_opened(capsys, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "executed"),))
+
+    path = tmp_path / "trap.npz"
+    weights = np.array([[Trap()]], dtype=object)
+    np.savez(path, weights=weights, tokens=["a"], frame_seconds=0.04)
+    status, _, err = run(capsys, "diagnose", path)
+    assert status == 1
+    assert "weights" in err
+    assert not (tmp_path / "executed").exists()
+
+
+# --- variants -------------------------------------------------------------------------------------
+
+
+def test_variants_lists_names_families_sizes_and_cards(capsys, checkpoints):
+    status, out, _ = run(capsys, "variants", "--json", "-")
+    assert status == 0
+    values = json.loads(out)
+    assert list(values) == ["schema", "variants"]
+    listed = {variant["name"]: variant for variant in values["variants"]}
+    assert list(listed) == [*mechanisms(), "ctc"]
+    for name, info in mechanisms().items():
+        assert listed[name]["family"] == info.family
+        assert listed[name]["parameters"] > 0
+        assert listed[name]["card"]["name"] == name
+    status, out, _ = run(capsys, "variants")
+    assert status == 0
+    assert len(out.splitlines()) == 1 + len(listed)
+
+
+def test_variants_without_checkpoints_says_not_trained(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    status, out, _ = run(capsys, "variants")
+    assert status == 0
+    assert out.count("not trained") == len(mechanisms()) + 1
+    values = json.loads(run(capsys, "variants", "--json")[1])["variants"]
+    assert {variant["card"] for variant in values} == {None}
+
+
+# --- the dashboard --------------------------------------------------------------------------------
+
+
+def test_the_dashboard_listens_on_this_machine_only(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
+    monkeypatch.setattr(os, "chdir", lambda folder: started.append(folder))
+    main([])
+    folder, arguments = started
+    assert Path(folder) == ROOT
+    port = int(arguments[arguments.index("--server.port") + 1])
+    assert arguments[arguments.index("--server.address") + 1] == "127.0.0.1"
+    assert "--server.allowedHosts" not in arguments
+    printed = capsys.readouterr()
+    assert f"http://127.0.0.1:{port}" in printed.out
+    assert "Warning" not in printed.err
+
+
+def test_another_host_is_possible_with_a_warning(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
+    monkeypatch.setattr(os, "chdir", lambda folder: None)
+    main(["--host", "0.0.0.0", "--port", str(server.free_port("0.0.0.0", None))])
+    assert started[0][-2:] == ["--server.allowedHosts", "*"]
+    printed = capsys.readouterr()
+    assert "no password" in printed.err
+    assert "http://localhost:" in printed.out
+
+
+def test_a_port_in_use_or_a_strange_host_fails_with_a_sentence(capsys):
+    port = server.free_port("127.0.0.1", None)
+    with server.socket.create_server(("127.0.0.1", port)):
+        assert server.free_port("127.0.0.1", None) != port
+        status, _, err = run(capsys, "--port", port)
+        assert status == 1
+        assert f"port {port} is in use" in err
+    for host in ("203.0.113.7", "no such host"):
+        status, _, err = run(capsys, "--host", host)
+        assert status == 1
+        assert "not an address of this machine" in err
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_loopback(host, loopback):
+    assert server.is_loopback(host) is loopback
+
+
+def test_addresses_can_be_typed_into_a_browser():
+    assert server.address("::1", 8501) == "http://[::1]:8501"
+    assert server.address("0.0.0.0", 80) == "http://localhost:80"
+
+
+# --- whatever happens -----------------------------------------------------------------------------
+
+
+def test_an_unexpected_error_is_one_sentence(capsys, clip, monkeypatch):
+    monkeypatch.setattr(commands.comparison, "compare", lambda *_, **__: 1 / 0)
+    status, _, err = run(capsys, "compare", clip)
+    assert status == 1
+    assert "internal error (ZeroDivisionError" in err
+    monkeypatch.setenv("ATTNSCOPE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["compare", str(clip)])
+
+
+def test_an_interruption_is_no_traceback(capsys, clip, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.comparison, "compare", interrupt)
+    status, _, err = run(capsys, "compare", clip)
+    assert (status, err.splitlines()[-1]) == (1, "attnscope: stopped")
+
+
+def test_names_with_escapes_are_shown_harmless(capsys, tmp_path):
+    bad = tmp_path / "\x1b[31mred\n.wav"
+    bad.write_bytes(b"")
+    status, _, err = run(capsys, "compare", bad)
+    assert status == 1
+    assert "\x1b" not in err
+
+
+def test_as_a_program(clip):
+    """Through the real interpreter: statuses, streams, and a reader that stops reading."""
+    command = [sys.executable, "-m", "app"]
+
+    def program(*arguments, **named):
+        return subprocess.run(
+            [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, check=False, **named
+        )
+
+    done = program("compare", clip, "--variants", "dot", "--json", "-")
+    assert done.returncode == 0
+    assert json.load(io.BytesIO(done.stdout))["schema"] == 1
+    wrong = program("compare")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert b"Traceback" not in wrong.stderr
+    shell = f"'{sys.executable}' -m app variants --json | head -c 10"
+    piped = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, check=False)
+    assert piped.stdout == b'{\n  "schem'
+    assert b"Error" not in piped.stderr
