@@ -127,7 +127,7 @@ def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> 
     if len(chosen) < size:
         return []
     seconds = rows.peak[chosen] * rows.frame_seconds
-    still = 1.6 * rows.frame_seconds  # a peak that rests may still flicker between two frames
+    still = max(limits.still_seconds, 1.6 * rows.frame_seconds)
     windows = np.lib.stride_tricks.sliding_window_view(seconds, size)
     rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
     found: list[Span] = []

@@ -28,7 +28,7 @@ def repeated_tokens(alignment: Alignment) -> float:
     """Tokens that belong to immediate copies of an n-gram, the first copy not counted.
 
     Range 0..tokens. "no no no" has 2 as words. Doubled letters and "banana" do not count: inside
-    words, single characters count from four in a row and pairs from three.
+    words, single characters count from four in a row, and short groups from three.
 
     Trap: says nothing about whether the repetition was spoken; `reread_seconds` does.
     """
@@ -53,8 +53,8 @@ def repetitions(tokens: Sequence[str]) -> tuple[Repetition, ...]:
     """Every immediate repetition, of whole words and of characters, in order.
 
     Where tokens are words, one copy is enough. Among characters, a repeat must be longer than what
-    spelling does by itself ("ll", "banana"): four times a single character, three times two or
-    three characters, twice four or more. Of overlapping repetitions the longest is kept.
+    spelling does by itself ("ll", "banana", "the they"): four times a single character, three times
+    a few, twice eight or more. Of overlapping repetitions the longest is kept.
     """
     spelled = words(tokens)
     kept = np.flatnonzero(~is_special(tokens)).tolist()
@@ -84,7 +84,7 @@ def _repetition(spans: list[tuple[int, int]], first: int, period: int, length: i
 
 
 def _beyond_spelling(period: int, length: int) -> bool:
-    copies = {1: 4, 2: 3, 3: 3}.get(period, 2)
+    copies = 4 if period == 1 else 3 if period < 8 else 2
     return length >= copies * period
 
 

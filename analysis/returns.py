@@ -7,6 +7,7 @@ moves), and a return of attention to audio that was read before with the same te
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,8 +46,6 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     for repetition in repetitions(alignment.tokens):
         moved = _moved_on(alignment, repetition, limits)
         for first, last, advanced in _stretches(moved):
-            if advanced and first == last and not all(moved):
-                continue  # the step into or out of a loop
             start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
             span = make_span(alignment, np.arange(start, end), repetition.copies[first])
             (genuine if advanced else loops).append(span)
@@ -89,25 +88,53 @@ def spelled(alignment: Alignment, start: int, end: int) -> str:
 def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) -> list[bool]:
     """For every copy after the first: did attention advance by about the length of a copy?"""
     rows = alignment.rows
-    seconds = rows.peak * rows.frame_seconds
-    placed = np.zeros(len(rows.peak), bool)
-    placed[rows.steady] = rows.spoken[rows.steady]
+    seconds = np.full(len(rows.peak), np.nan)
+    placed = rows.steady[rows.spoken[rows.steady]]
+    seconds[placed] = rows.peak[placed] * rows.frame_seconds
     copies = repetition.copies
     usual = _usual_seconds(alignment, copies[0][0], copies[1][0])
-    # copies of one or two characters are shorter than a peak is exact
-    back = min(len(copies) - 1, max(1, int(np.ceil(SHORT_COPY_SECONDS / usual))))
-    moved: list[bool] = []
-    for number in range(back, len(copies)):
-        (start, end), (before, before_end) = copies[number], copies[number - back]
+    if usual < SHORT_COPY_SECONDS:
+        return [_advances(seconds, repetition, usual, limits)] * (len(copies) - 1)
+    answers: list[bool | None] = []
+    for (before, before_end), (start, end) in pairwise(copies):
         length = min(end - start, before_end - before)
-        both = placed[start : start + length] & placed[before : before + length]
-        advance = (seconds[start : start + length] - seconds[before : before + length])[both]
-        if len(advance) == 0:
-            # no row knows where it listens: nothing says that the audio was new
-            moved.append(moved[-1] if moved else False)
-        else:
-            moved.append(bool(np.median(advance) >= limits.moved_on * back * usual))
-    return [moved[0]] * (back - 1) + moved
+        steps = seconds[start : start + length] - seconds[before : before + length]
+        steps = steps[np.isfinite(steps)]
+        step = float(np.median(steps)) if len(steps) else -np.inf
+        # far back is other audio, not the same again
+        known = step > -(usual + limits.jump_seconds)
+        answers.append(step >= limits.moved_on * usual if known else None)
+    return _settled(answers)
+
+
+def _advances(
+    seconds: np.ndarray, repetition: Repetition, usual: float, limits: Thresholds
+) -> bool:
+    """The same for copies shorter than a peak is exact: one answer, from the run's two halves."""
+    run = seconds[repetition.start : repetition.end]
+    half = len(run) // 2
+    first, second = (part[np.isfinite(part)] for part in (run[:half], run[half:]))
+    if len(first) == 0 or len(second) == 0:
+        return False
+    expected = usual * len(repetition.copies) / 2
+    return bool(np.median(second) - np.median(first) >= limits.moved_on * expected)
+
+
+def _settled(answers: list[bool | None]) -> list[bool]:
+    """Copies without an answer follow their neighbours; one step among loops is part of them.
+
+    Where no copy has an answer, nothing says that the audio was new.
+    """
+    known = [i for i, answer in enumerate(answers) if answer is not None]
+    if not known:
+        return [False] * len(answers)
+    settled = [bool(answers[min(known, key=lambda k: abs(k - i))]) for i in range(len(answers))]
+    if all(settled):
+        return settled
+    for i, answer in enumerate(settled):
+        alone = not any(settled[j] for j in (i - 1, i + 1) if 0 <= j < len(settled))
+        settled[i] = answer and not alone
+    return settled
 
 
 def _usual_seconds(alignment: Alignment, start: int, end: int) -> float:

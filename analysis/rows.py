@@ -87,7 +87,7 @@ def find_rows(
         spoken=lexical & ~space,
         frames=frames,
         frame_seconds=frame_seconds,
-        pace=_pace(peak[lexical & located], speech, frame_seconds, mean_length(tokens)),
+        pace=_steady_pace(peak[lexical & located], speech, frame_seconds, mean_length(tokens)),
     )
 
 
@@ -158,7 +158,7 @@ def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
     far = max(STRAY_SECONDS, STRAY_PACES * pace)
     for size in (1, 2):
         before, after = seconds[: count - size - 1], seconds[size + 1 :]
-        follow = (after >= before - 0.5 * pace) & (after <= before + far + (size + 1) * pace)
+        follow = after >= before - 0.5 * pace
         low, high = np.minimum(before, after) - far, np.maximum(before, after) + far
         inside = [seconds[1 + k : count - size + k] for k in range(size)]
         off = follow & np.all([(row < low) | (row > high) for row in inside], axis=0)
@@ -172,15 +172,26 @@ def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
     return strays
 
 
-def _pace(places: np.ndarray, speech: np.ndarray, frame_seconds: float, length: float) -> float:
+def _steady_pace(
+    places: np.ndarray, speech: np.ndarray, frame_seconds: float, length: float
+) -> float:
+    """Pace without stray rows, which need a first guess of the pace to be seen."""
+    guess = _pace(places, speech, frame_seconds, length, 1)
+    places = places[~_strays(places * frame_seconds, guess)]
+    return _pace(places, speech, frame_seconds, length, max(1, round(PACE_CHARACTERS / length)))
+
+
+def _pace(
+    places: np.ndarray, speech: np.ndarray, frame_seconds: float, length: float, span: int
+) -> float:
     """Seconds of speech per token, from the places of successive tokens of a mean length.
 
-    The median speed over a few characters at a time, after those that hardly move (stalls) are left
+    The (nearly) median speed over `span` tokens at a time; those that hardly move (stalls) are left
     out; pauses are cut out of time. Bounded by what can be spoken; guessed from the tokens' length
     if too few moved.
     """
     usual, fastest = CHARACTER_SECONDS * length, FASTEST_CHARACTER * length
-    span = min(max(1, round(PACE_CHARACTERS / length)), len(places) - 1)
+    span = min(span, len(places) - 1)
     if span < 1:
         return usual
     spoken = np.concatenate([[0.0], np.cumsum(speech)]) * frame_seconds
@@ -189,5 +200,5 @@ def _pace(places: np.ndarray, speech: np.ndarray, frame_seconds: float, length: 
     speed = speed[speed > 0]
     if len(speed) == 0:
         return usual
-    moving = speed[speed > 0.3 * np.quantile(speed, 0.75)]
-    return float(max(np.median(moving), fastest))
+    moving = speed[speed > 0.3 * min(np.quantile(speed, 0.75), 3 * np.median(speed))]
+    return float(max(np.quantile(moving, 0.45, method="lower"), fastest))

@@ -13,6 +13,7 @@ class Thresholds:
     # stall
     stall_tokens: int = 5  # silent letters ("ight") rest for four
     stall_words: int = 4  # the same for word tokens: function words run together in threes
+    still_seconds: float = 0.09  # a resting peak flickers by this much, or between two frames
     stall_seconds: float = 0.35  # usual time of the tokens; fast speech crowds less than this
     stall_advance: float = 0.3  # of the usual advance; a fast talker keeps over a third
     # jump_back

@@ -360,8 +360,8 @@ def stall(rng: np.random.Generator, look: Look, script: Script) -> Script:
     count = int(rng.integers(6, 14)) if look.words else int(rng.integers(10, 40))
     place = float(script.ends[row - 1])
     part = Script(
-        other_text(rng, look, count, script.tokens[max(0, row - 30) : row + 30]), np.full(count, place), np.full(count, place),
-        np.full(count, -1), (), 0.0,
+        other_text(rng, look, count, script.tokens[max(0, row - 30) : row + 30]),
+        np.full(count, place), np.full(count, place), np.full(count, -1), (), 0.0,
     )  # fmt: skip
     return labelled(insert(script, row, part), "stall", row, row + count, place, place)
 
@@ -461,7 +461,7 @@ def genuine(rng: np.random.Generator, look: Look, script: Script) -> Script:
     size, copies = int(rng.integers(1, 4)), int(rng.integers(2, 6))
     names = [str(word) for word in rng.choice(WORDS, 12 + size, replace=False)]
     first = int(rng.integers(2, 8))
-    if copies == 2 and len("".join(names[first : first + size])) < 4 and not look.words:
+    if copies == 2 and not look.words and not look.spaces:
         copies = 3
     said = names[:first] + names[first : first + size] * copies + names[first + size :]
     made = healthy(rng, look, len(said), said)
