@@ -8,6 +8,8 @@ from app.comparison import VariantResult
 from app.theme import Sign, sign
 from models.recogniser import VariantInfo
 
+NAMED = 3  # names shown beside a count; the cards below name all
+
 
 def icon(name: str) -> str:
     return f'<i class="attn-icon attn-icon-{name}" aria-hidden="true"></i>'
@@ -28,7 +30,7 @@ def percent(share: float | None) -> str:
 
 def head(info: VariantInfo, result: VariantResult | None) -> str:
     """Title of a card, two lines; without a result yet it keeps the same height."""
-    rate, verdict = "", '<span class="attn-badge attn-none">…</span>'
+    verdict, rate = '<span class="attn-badge attn-none">…</span>', "<span></span>"
     if result is not None:
         verdict = badge(result.diagnosis.verdict)
     if result is not None and result.score is not None:
@@ -36,9 +38,10 @@ def head(info: VariantInfo, result: VariantResult | None) -> str:
             '<span class="attn-rate" title="word error rate on this recording">'
             f"<b>{percent(result.score.wer)}</b> WER</span>"
         )
+    title = escape(info.title)
     return (
-        f'<div class="attn-head"><h3>{escape(info.title)}</h3>{rate}'
-        f"{verdict}<code>{escape(info.name)}</code></div>"
+        f'<div class="attn-head"><h3 title="{title} · {escape(info.paper)}">{title}</h3>{verdict}'
+        f"<code>{escape(info.name)}</code>{rate}</div>"
     )
 
 
@@ -76,14 +79,17 @@ def recording_line(title: str, seconds: float, reference: str | None) -> str:
 
 
 def headline(results: Sequence[VariantResult], chosen: int) -> str:
-    """One sentence for the back of the room: who listened well, who did not, and how."""
-    by_verdict: dict[str, list[VariantResult]] = {}
+    """One line for the back of the room: how many listened well, how many did not, and how."""
+    by_verdict: dict[str, list[str]] = {"healthy": []}
     for result in results:
-        by_verdict.setdefault(result.diagnosis.verdict, []).append(result)
-    healthy = by_verdict.pop("healthy", [])
-    count = f"{len(healthy)} of {len(results)}" if len(results) == chosen else f"{len(healthy)}"
-    parts = [f"<li>{badge('healthy')} <b>{count}</b></li>"]
-    for verdict, failed in by_verdict.items():
-        names = ", ".join(escape(result.info.title) for result in failed)
-        parts.append(f"<li>{badge(verdict)} {names}</li>")
-    return f'<ul class="attn-headline" aria-label="Verdicts">{"".join(parts)}</ul>'
+        by_verdict.setdefault(result.diagnosis.verdict, []).append(result.info.name)
+    items = "".join(_count(verdict, names, chosen) for verdict, names in by_verdict.items())
+    return f'<ul class="attn-headline" aria-label="Verdicts">{items}</ul>'
+
+
+def _count(verdict: str, names: Sequence[str], chosen: int) -> str:
+    """How many share a verdict; who, where the line has room for it."""
+    everybody = escape(", ".join(names))
+    count = f"{len(names)} of {chosen}" if verdict == "healthy" else f"{len(names)}"
+    shown = f"<span>{everybody}</span>" if 0 < len(names) <= NAMED else ""
+    return f'<li title="{everybody}">{badge(verdict)} <b>{count}</b> {shown}</li>'

@@ -149,7 +149,7 @@ def _reference(source: Source) -> str | None:
         "What is said (optional)",
         value=usual,
         key=f"reference {source.sample.name if source.sample else source.kind}",
-        height=84,
+        height=110,
         help="The words that were really spoken. With them every mechanism gets a word error rate "
         "and its mistakes are marked; without them you still see maps and verdicts.",
     )

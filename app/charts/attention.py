@@ -20,6 +20,7 @@ TALLEST = 6_000  # pixels; beyond it rows shrink again
 FAINTEST_TOP = (
     0.25  # weight of the full colour at least: attention spread everywhere must look pale
 )
+CORNERS = ("top right", "bottom left", "top left", "bottom right")  # of one frame after the other
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,11 @@ def _failure_shapes(failures: Iterable[Failure], palette: Palette) -> list[dict]
             "line": {"color": palette.failure, "width": 2, "dash": "dash"},
             "label": {
                 "text": sign(failure.kind).words,
-                "textposition": "top right",
+                "textposition": CORNERS[number % len(CORNERS)],
                 "font": {"size": 12, "color": palette.failure},
             },
         }
-        for failure in failures
+        for number, failure in enumerate(failures)
     ]
 
 

@@ -198,7 +198,7 @@ class Player {
     this.find("clock").textContent = `${time.toFixed(2)} / ${total.toFixed(2)} s`
     for (const figure of this.followed.keys()) this.drawCursor(figure)
     for (const word of this.words ?? []) {
-      word.classList.toggle("now", time >= Number(word.dataset.from) && time < Number(word.dataset.to))
+      word.classList.toggle("now", time > Math.max(0, word.dataset.from) && time < word.dataset.to)
     }
   }
 

@@ -1,9 +1,10 @@
 """Compare: one recording, every mechanism, side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import backend, cards, charts, controls, links
 from app.backend import Request, Store
@@ -23,6 +24,8 @@ PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "s
                                    "lasso2d"],
         "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
 
+Slots = dict[str, DeltaGenerator]  # the cards' places by variant
+
 
 @dataclass(frozen=True)
 class Job:
@@ -33,6 +36,14 @@ class Job:
     request: Request
     store: Store
     infos: tuple[VariantInfo, ...]  # the chosen variants in order
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One place on the page: first what is being done, then what came of it."""
+
+    busy: DeltaGenerator
+    outcome: DeltaGenerator
 
 
 def page() -> None:
@@ -113,7 +124,7 @@ def _request(recording: Recording, choice: Choice) -> tuple[Request, Store]:
 
 def _compare(job: Job) -> None:
     with st.container(key="progress"):
-        progress = st.empty()
+        progress = Progress(busy=st.empty(), outcome=st.empty())
     with st.container(key=CONTAINER):
         with st.container(key="player_bar"):
             _player(job)
@@ -146,7 +157,7 @@ def _spectrogram(job: Job) -> None:
         st.plotly_chart(figure, theme=None, config=PLOT, key="plot_spectrogram", alt=alt)
 
 
-def _slot(info: VariantInfo):
+def _slot(info: VariantInfo) -> DeltaGenerator:
     """A card that keeps its size from the first moment on."""
     with st.container(key=f"card_{info.name}", border=True):
         slot = st.empty()
@@ -156,7 +167,7 @@ def _slot(info: VariantInfo):
     return slot
 
 
-def _results(job: Job, slots: Mapping, progress) -> list[VariantResult]:
+def _results(job: Job, slots: Slots, progress: Progress) -> list[VariantResult]:
     """Show what is known, decode what is missing, and return all in the order of the cards."""
     names = [info.name for info in job.infos]
     results = backend.known(job.request, names, job.store)
@@ -167,13 +178,14 @@ def _results(job: Job, slots: Mapping, progress) -> list[VariantResult]:
     if not stopped:
         results |= _decode(job, missing, slots, progress)
     ordered = [_scored(job, results[name]) for name in names if name in results]
-    with progress.container():
+    progress.busy.empty()
+    with progress.outcome.container():
         _outcome(ordered, len(names), stopped)
     return ordered
 
 
 def _decode(
-    job: Job, missing: Sequence[VariantInfo], slots: Mapping, progress
+    job: Job, missing: Sequence[VariantInfo], slots: Slots, progress: Progress
 ) -> dict[str, VariantResult]:
     found = {}
     done, total = len(job.infos) - len(missing), len(job.infos)
@@ -191,8 +203,8 @@ def _decode(
     return found
 
 
-def _busy(job: Job, info: VariantInfo, step: int, total: int, progress) -> None:
-    with progress.container(horizontal=True, vertical_alignment="center"):
+def _busy(job: Job, info: VariantInfo, step: int, total: int, progress: Progress) -> None:
+    with progress.busy.container(horizontal=True, vertical_alignment="center"):
         st.progress(step / total, text=f"{_plain(info.title)} listens · {step + 1} of {total}")
         st.button(
             "Stop",
@@ -224,7 +236,7 @@ def _scored(job: Job, result: VariantResult) -> VariantResult:
     return backend.scored(result, job.choice.reference, job.choice.view.normalizer)
 
 
-def _card(job: Job, slot, result: VariantResult) -> None:
+def _card(job: Job, slot: DeltaGenerator, result: VariantResult) -> None:
     """A map with its verdict above and its transcript below."""
     result = _scored(job, result)
     view = job.choice.view
@@ -246,7 +258,7 @@ def _card(job: Job, slot, result: VariantResult) -> None:
         st.html(text + cards.evidence(result.diagnosis))
 
 
-def _failed_card(info: VariantInfo, slot, error: str) -> None:
+def _failed_card(info: VariantInfo, slot: DeltaGenerator, error: str) -> None:
     with slot.container():
         st.html(cards.head(info, None))
         st.error(_plain(error), icon=":material/error:")
