@@ -3,6 +3,7 @@
 import csv
 import http.client
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -183,3 +184,27 @@ def test_another_site_cannot_talk_to_it(port, host, status):
         "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
     }
     assert get(port, "/_stcore/stream", **headers).status == status
+
+
+def test_the_attention_of_the_readme_needs_no_other_edit(tmp_path):
+    """The README's class, pasted into a file of a copy, is listed and can attend."""
+    for folder in ("analysis", "app", "models"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "models" / "attention" / "bilinear.py").write_text(code)
+    attend = (
+        "import torch; from models.attention import build, mechanisms\n"
+        "assert mechanisms()['bilinear'].family == 'content'\n"
+        "attention = build('bilinear', 6, 5)\n"
+        "memory = attention.prepare(torch.randn(2, 7, 6), torch.tensor([7, 4]))\n"
+        "state = attention.initial_state(memory)\n"
+        "context, weights, state = attention(torch.randn(2, 5), memory, state)\n"
+        "assert context.shape == (2, 6) and weights.shape == (2, 1, 7)\n"
+        "assert torch.allclose(weights.sum(-1), torch.ones(2, 1))\n"
+        "from app.cli import main; main(['variants'])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", attend], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^bilinear +content +- +not trained", result.stdout, flags=re.MULTILINE)
