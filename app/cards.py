@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from analysis.diagnosis import Diagnosis, Failure
+from analysis.diagnosis import Diagnosis, Failure, Note
 from app.comparison import VariantResult
-from app.theme import Sign, sign
+from app.theme import REPETITION, Sign, sign
 from models.recogniser import VariantInfo
 
 NAMED = 3  # names shown beside a count; the cards below name all
@@ -50,23 +50,21 @@ def waiting(text: str, height: int) -> str:
     return f'<div class="attn-waiting" style="height:{height}px">{escape(text)}</div>'
 
 
-def _evidence(failure: Failure) -> str:
-    start, end = failure.seconds
-    shown: Sign = sign(failure.kind)
+def _evidence(found: Failure | Note, shown: Sign) -> str:
+    start, end = found.seconds
     return (
         f'<li><button type="button" class="attn-evidence attn-{shown.level}" '
         f'data-from="{start:.2f}" data-to="{max(end, start + 0.3):.2f}" title="hear it">'
         f"{icon(shown.icon)}{escape(shown.words)} {start:.1f}–{end:.1f} s</button> "
-        f"{escape(failure.explanation)}</li>"
+        f"{escape(found.explanation)}</li>"
     )
 
 
 def evidence(diagnosis: Diagnosis) -> str:
-    """The failures found, each a button that plays its stretch."""
-    if not diagnosis.failures:
-        return ""
-    items = "".join(_evidence(failure) for failure in diagnosis.failures)
-    return f'<ul class="attn-failures">{items}</ul>'
+    """What was found, failures first, each with a button that plays its stretch."""
+    items = [_evidence(failure, sign(failure.kind)) for failure in diagnosis.failures]
+    items += [_evidence(note, REPETITION) for note in diagnosis.notes]
+    return f'<ul class="attn-failures">{"".join(items)}</ul>' if items else ""
 
 
 def recording_line(title: str, seconds: float, reference: str | None) -> str:

@@ -46,7 +46,7 @@ def diagnosis(name: str, found: Diagnosis) -> str:
 
 def variants(infos: Sequence[VariantInfo]) -> str:
     """Names, families, sizes, and what the cards say of the scores."""
-    head = ("name", "family", "parameters", "checkpoint", "scores", "title")
+    head = ("name", "family", "parameters", "checkpoint", "title", "scores")
     return aligned([head, *(_info(info) for info in infos)])
 
 
@@ -57,8 +57,8 @@ def _info(info: VariantInfo) -> tuple[str, ...]:
         info.family,
         f"{info.parameters:,}" if info.parameters else "-",
         info.checkpoint.name if info.checkpoint else "not trained",
-        "  ".join(f"{key} {percent(value)}" for key, value in scores.items()) or "-",
         info.title,
+        "  ".join(f"{key} {percent(value)}" for key, value in scores.items()) or "-",
     )
 
 

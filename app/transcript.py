@@ -42,7 +42,8 @@ def timed_words(alignment: Alignment) -> list[Word]:
     for first, last, text in words_of(alignment.tokens):
         inside = peaks[first:last]
         start = max(0.0, float(inside.min()) - HEARD_BEFORE)
-        words.append(Word(text, start, float(inside.max()) + HEARD_AFTER))
+        end = min(alignment.time(alignment.frames), float(inside.max()) + HEARD_AFTER)
+        words.append(Word(text, start, end))
     return words
 
 

@@ -107,6 +107,8 @@ SIGNS: dict[str, Sign] = {
     ),
 }
 
+REPETITION = Sign("really repeated", "check", "good", "Words that were spoken more than once.")
+
 
 def sign(verdict: str) -> Sign:
     """The sign of a verdict or failure kind; an unknown kind is shown by its own name."""

@@ -1,0 +1,295 @@
+"""The dashboard in a browser: what is heard, what moves, what a link shows."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
+LINK = "?sample=old_telephone&variants=location%2Cctc&beam=2"
+FIGURES = ("plot_spectrogram", "plot_location", "plot_ctc")
+
+FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === count"
+CURSOR_TIME = """figure => {
+    const cursor = figure.querySelector(':scope > .attn-cursor')
+    if (!cursor || cursor.style.display === 'none') return null
+    const axis = figure._fullLayout.xaxis
+    const x = new DOMMatrix(getComputedStyle(cursor).transform).m41
+    return axis.p2d(x + 1 - axis._offset)
+}"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_healthy(address: str, server: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the dashboard ended by itself"
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the dashboard did not start")
+
+
+@pytest.fixture(scope="module")
+def address(checkpoints: Path) -> Iterator[str]:
+    """A running dashboard with tiny models."""
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}"]
+    environment = {"ATTNSCOPE_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_healthy(f"http://127.0.0.1:{port}", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "these tests need chromium (Debian: apt-get install chromium)"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
+    """A page on which every figure is drawn and followed by the player."""
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.wait_for_function(FOLLOWED, arg=figures)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    return page
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """One page for the tests that only listen, look and zoom."""
+    page = open_page(browser, f"{address}/{LINK}", len(FIGURES))
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(opened: Page) -> Page:
+    """The shared page, silent, at its start and whole."""
+    opened.evaluate("document.querySelector('.st-key-listen_audio audio').pause()")
+    whole = opened.locator(".attn-whole")
+    if whole.is_enabled():
+        whole.click()
+    opened.mouse.move(5, 5)
+    return opened
+
+
+def plot(page: Page, name: str) -> Locator:
+    return page.locator(f".st-key-{name} .js-plotly-plot")
+
+
+def spot(page: Page, name: str, seconds: float, row: float) -> tuple[float, float]:
+    """Pixels of a moment and a row on a figure."""
+    figure = plot(page, name)
+    figure.scroll_into_view_if_needed()
+    inside = figure.evaluate(
+        """(figure, [seconds, row]) => {
+            const { xaxis, yaxis } = figure._fullLayout
+            const frame = figure.getBoundingClientRect()
+            return [frame.left + xaxis._offset + xaxis.d2p(seconds),
+                    frame.top + yaxis._offset + yaxis.d2p(row)]
+        }""",
+        [seconds, row],
+    )
+    return inside[0], inside[1]
+
+
+def audio(page: Page, what: str):
+    return page.evaluate(f"document.querySelector('.st-key-listen_audio audio').{what}")
+
+
+def wait_for_audio(page: Page, condition: str) -> None:
+    page.wait_for_function(
+        f"(() => {{ const a = document.querySelector('.st-key-listen_audio audio');"
+        f" return {condition} }})()"
+    )
+
+
+def ranges(page: Page) -> list[list[float]]:
+    return [plot(page, name).evaluate("f => f._fullLayout.xaxis.range") for name in FIGURES]
+
+
+def cursors(page: Page) -> list[float | None]:
+    return [plot(page, name).evaluate(CURSOR_TIME) for name in FIGURES]
+
+
+def test_a_link_shows_its_view(page):
+    assert "An old telephone" in page.locator("h1").inner_text()
+    cards = page.locator(".attn-head code").all_inner_texts()
+    assert cards == ["location", "ctc"]
+    assert "beam=2" in page.url
+    spans = ranges(page)
+    assert spans[0] == spans[1] == spans[2]
+    assert spans[0] == pytest.approx([0, audio(page, "duration")], abs=0.01)
+
+
+def test_clicking_a_map_plays_that_moment_and_moves_every_cursor(page):
+    page.mouse.click(*spot(page, "plot_ctc", 0.5, 0))
+    wait_for_audio(page, "!a.paused && a.currentTime > 0.5")
+    wait_for_audio(page, "a.currentTime > 0.8")
+    page.locator(".attn-play").click()
+    wait_for_audio(page, "a.paused")
+    heard = audio(page, "currentTime")
+    page.wait_for_function(
+        "document.querySelectorAll('.attn-cursor[style*=\"display: block\"]').length === 3"
+    )
+    page.wait_for_timeout(100)
+    assert cursors(page) == pytest.approx([heard] * 3, abs=0.1)
+
+
+def test_clicking_a_token_label_plays_the_token(page):
+    peak = plot(page, "plot_ctc").evaluate("f => f._fullLayout.meta.peaks[0]")
+    x, y = spot(page, "plot_ctc", 0, 0)
+    page.mouse.click(x - 20, y)
+    wait_for_audio(page, f"a.paused && a.currentTime >= Math.min({peak} + 0.3, a.duration - 0.05)")
+    assert audio(page, "currentTime") < peak + 1.5
+
+
+def test_clicking_a_word_plays_it_and_stops(page):
+    word = page.locator(".st-key-card_ctc button.attn-word").first
+    start, end = (float(word.get_attribute(f"data-{side}")) for side in ("from", "to"))
+    word.click()
+    wait_for_audio(page, f"a.paused && a.currentTime >= Math.min({end}, a.duration - 0.05)")
+    assert start < end <= audio(page, "currentTime") + 0.1
+
+
+def test_space_plays_and_pauses(page):
+    page.locator(".attn-seek").evaluate(
+        "s => { s.value = 0.2; s.dispatchEvent(new Event('input')) }"
+    )
+    page.locator("h1").click()
+    page.keyboard.press("Space")
+    wait_for_audio(page, "!a.paused")
+    page.keyboard.press("Space")
+    wait_for_audio(page, "a.paused")
+    assert audio(page, "currentTime") >= 0.2
+
+
+def test_hover_names_token_moment_and_weight(page):
+    x, y = spot(page, "plot_ctc", 1.0, 0)
+    page.mouse.move(x, y)
+    tip = page.locator(".attn-tip")
+    tip.wait_for(state="visible")
+    token = plot(page, "plot_ctc").evaluate("f => f._fullLayout.meta.tokens[0]")
+    text = tip.inner_text()
+    assert text.startswith(token)
+    assert "token 1 of" in text
+    assert re.search(r"(0\.99|1\.0\d) s", text)
+    assert "weight" in text
+    page.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+
+
+def test_zooming_one_figure_zooms_all(page):
+    whole = ranges(page)[0]
+    left, top = spot(page, "plot_location", 0.5, 1)
+    right, _ = spot(page, "plot_location", 1.5, 1)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, top + 2, steps=4)
+    page.mouse.move(right, top + 2, steps=4)
+    page.mouse.up()
+    page.wait_for_function("!document.querySelector('.attn-whole').disabled")
+    page.wait_for_timeout(300)
+    for low, high in ranges(page):
+        assert (low, high) == pytest.approx((0.5, 1.5), abs=0.05)
+    page.locator(".attn-whole").click()
+    page.wait_for_function("document.querySelector('.attn-whole').disabled")
+    page.wait_for_timeout(300)
+    assert ranges(page) == [whole] * 3
+
+
+def test_overlays_come_and_go(page):
+    path = page.locator(".st-key-plot_ctc .scatterlayer")
+    assert path.is_visible()
+    page.locator("[data-overlay=path]").click()
+    path.wait_for(state="hidden")
+    page.locator("[data-overlay=path]").click()
+    path.wait_for(state="visible")
+
+
+def test_nothing_is_fetched_from_elsewhere(browser, address):
+    fetched = []
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(f"{address}/{LINK}")
+    page.wait_for_function(FOLLOWED, arg=len(FIGURES))
+    page.close()
+    away = [url for url in fetched if not url.startswith((address, "data:", "blob:"))]
+    assert away == []
+
+
+def test_an_upload_is_decoded_and_a_bad_one_is_refused_in_place(browser, address, clip):
+    page = open_page(browser, f"{address}/{LINK}", len(FIGURES))
+    page.get_by_role("radio", name="Upload").or_(
+        page.get_by_text("Upload", exact=True)
+    ).first.click()
+    bad = {"name": "<b>notes</b>.wav", "mimeType": "audio/wav", "buffer": b"not sound at all " * 50}
+    page.locator("input[type=file]").set_input_files(bad)
+    error = page.get_by_test_id("stAlert").filter(has_text="not an audio file")
+    error.wait_for()
+    assert "<b>notes</b>.wav" in error.inner_text()
+    page.locator("input[type=file]").set_input_files(str(clip))
+    page.wait_for_function(FOLLOWED, arg=len(FIGURES))
+    page.locator("h1", has_text=clip.name).wait_for()
+    assert clip.name not in page.url
+    assert ranges(page)[1] == pytest.approx([0, 1], abs=0.01)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1440, 2), (800, 1), (420, 1)])
+def test_no_width_overflows(browser, address, width, columns):
+    view = {"width": width, "height": 900}
+    page = open_page(browser, f"{address}/{LINK}", len(FIGURES), viewport=view)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [plot(page, name).bounding_box() for name in FIGURES]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    cards = [page.locator(f".st-key-card_{name}").bounding_box() for name in ("location", "ctc")]
+    assert len({round(card["x"]) for card in cards}) == columns
+    page.close()
+
+
+def test_dark_theme_has_dark_figures(browser, address):
+    page = open_page(browser, f"{address}/{LINK}", len(FIGURES), color_scheme="dark")
+    page.wait_for_function(
+        "document.querySelector('.st-key-plot_ctc .js-plotly-plot')"
+        "._fullLayout.plot_bgcolor === '#12191e'"
+    )
+    scale = plot(page, "plot_ctc").evaluate("f => JSON.stringify(f._fullData[0].colorscale)")
+    assert json.loads(scale)[0][1] == "#12191e"
+    page.close()
