@@ -63,15 +63,13 @@ def _info(info: VariantInfo) -> tuple[str, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Rows as columns two spaces apart; the last column is as long as it likes."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    return "\n".join(
-        indent
-        + "  ".join(
-            [cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]
-        )
+    """Rows as columns two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
+    return "\n".join(indent + line.rstrip() for line in lines)
 
 
 def percent(share: float | None) -> str:
