@@ -69,20 +69,21 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
     backwards = order is not None and order <= limits.reversed_order
     judged = _mirrored(alignment) if backwards else alignment
     returns = find_returns(judged, limits)
-    stalls = _stalls(judged, returns.loops, limits)
-    found = [_loop(judged, span) for span in returns.loops]
-    found += [_stall(judged, span) for span in stalls]
+    found = [_stall(judged, span) for span in _stalls(judged, returns.loops, limits)]
+    found += [] if backwards else [_jump(judged, span) for span in returns.jumps]
+    unheard = _unheard(judged)
+    if runaway and not any(hole.place == "end" for hole in holes(judged)):
+        # once everything was heard, resting and wandering are how a decoder runs away
+        found = [f for f in found if f.tokens[0] < runaway[0].tokens[0] - 1]
+    found += [_loop(judged, span) for span in returns.loops] + unheard
     notes = [_genuine(judged, span) for span in returns.genuine]
     if backwards:
         found = [_mirror_times(alignment, failure) for failure in found]
         notes = [_mirror_times(alignment, note) for note in notes]
         found.append(_reversed(alignment, order))
-    else:
-        found += [_jump(alignment, span) for span in returns.jumps]
     if vague is not None:
         found.append(_diffuse(alignment, vague))
-    found += _unheard(alignment) + runaway
-    return Findings(_by_severity(found), tuple(notes))
+    return Findings(_by_severity(found + runaway), tuple(notes))
 
 
 def _by_severity(found: Sequence[Failure]) -> tuple[Failure, ...]:
@@ -122,8 +123,7 @@ def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> 
     """Stretches of rows over which attention hardly moves; loops at one place are loops."""
     rows = alignment.rows
     chosen = rows.steady
-    wordlike = rows.pace >= limits.word_pace
-    size = limits.stall_words if wordlike else limits.stall_tokens
+    size = limits.stall_words if rows.wordlike else limits.stall_tokens
     if len(chosen) < size:
         return []
     seconds = rows.peak[chosen] * rows.frame_seconds

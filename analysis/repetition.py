@@ -49,12 +49,14 @@ def tokens_per_second(alignment: Alignment) -> float | None:
     return float(alignment.rows.lexical.sum() / speech) if speech else None
 
 
-def repetitions(tokens: Sequence[str]) -> tuple[Repetition, ...]:
+def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetition, ...]:
     """Every immediate repetition, of whole words and of characters, in order.
 
     Where tokens are words, one copy is enough. Among characters, a repeat must be longer than what
     spelling does by itself ("ll", "banana", "the they"): four times a single character, three times
     a few, twice eight or more. Of overlapping repetitions the longest is kept.
+    Without `spelling`, four characters repeated once are enough: what else speaks for a repeat
+    must then be looked at.
     """
     spelled = words(tokens)
     kept = np.flatnonzero(~is_special(tokens)).tolist()
@@ -66,7 +68,9 @@ def repetitions(tokens: Sequence[str]) -> tuple[Repetition, ...]:
     if len(spelled) < len(kept) or not found:
         spans = [(row, row + 1) for row in kept]
         runs = periodic_runs([tokens[row] for row in kept])
-        found += [_repetition(spans, *run) for run in runs if _beyond_spelling(*run[1:])]
+        found += [
+            _repetition(spans, *run) for run in runs if _beyond_spelling(run[1], run[2], spelling)
+        ]
     return _longest(found)
 
 
@@ -83,8 +87,8 @@ def _repetition(spans: list[tuple[int, int]], first: int, period: int, length: i
     )
 
 
-def _beyond_spelling(period: int, length: int) -> bool:
-    copies = 4 if period == 1 else 3 if period < 8 else 2
+def _beyond_spelling(period: int, length: int, spelling: bool) -> bool:
+    copies = 4 if period == 1 else 3 if period < (8 if spelling else 4) else 2
     return length >= copies * period
 
 

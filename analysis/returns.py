@@ -6,6 +6,7 @@ else. Two roads lead to a loop: text that repeats at once (also where attention 
 moves), and a return of attention to audio that was read before with the same text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -43,12 +44,16 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     """Loops, jumps back and genuine repetitions of a map."""
     loops: list[Span] = []
     genuine: list[Span] = []
-    for repetition in repetitions(alignment.tokens):
+    strict = repetitions(alignment.tokens)
+    for repetition in repetitions(alignment.tokens, spelling=False):
         moved = _moved_on(alignment, repetition, limits)
         for first, last, advanced in _stretches(moved):
             start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
             span = make_span(alignment, np.arange(start, end), repetition.copies[first])
-            (genuine if advanced else loops).append(span)
+            if not advanced:
+                loops.append(span)
+            elif _overlaps_any(span, strict):
+                genuine.append(span)
     jumps: list[Span] = []
     for rows, text_is_same in _travels_back(alignment, limits):
         span = make_span(alignment, rows)
@@ -156,71 +161,86 @@ def _stretches(moved: list[bool]) -> list[tuple[int, int, bool]]:
 
 
 def _travels_back(alignment: Alignment, limits: Thresholds) -> list[tuple[np.ndarray, bool]]:
-    """Rows that listened again to audio behind the front, and whether they wrote the same."""
+    """Rows that listened again to audio behind the front, and whether they wrote the same.
+
+    The front is the furthest place so far; a second search takes only places that two successive
+    rows reached, since one stray row far ahead would hide every return behind it.
+    """
+    chosen = alignment.rows.steady
+    found: list[tuple[np.ndarray, bool]] = []
+    for held in (1, 2):
+        for row, stop in _behind(alignment, held, limits):
+            travel = _judged(alignment, chosen, row, stop, limits)
+            if travel is not None and not any(len(np.intersect1d(travel[0], f[0])) for f in found):
+                found.append(travel)
+    return found
+
+
+def _behind(alignment: Alignment, held: int, limits: Thresholds) -> list[tuple[int, int]]:
+    """Runs of steady rows, half-open, from a fall behind the front until it is reached again."""
     rows = alignment.rows
-    chosen = rows.steady
-    if len(chosen) < 4:
+    places = rows.peak[rows.steady]
+    if len(places) < 4:
         return []
-    places = rows.peak[chosen]
-    front = _front(places)
+    front = _front(places, held)
     limit = max(limits.jump_seconds, limits.jump_paces * rows.pace) / rows.frame_seconds
     fallen = front - places > max(limit, 2.5)
-    least = limits.jump_words if rows.pace >= limits.word_pace else limits.jump_tokens
-    found = []
-    row = 0
-    while row < len(chosen):
+    clear = max(0.1, 0.5 * rows.pace) / rows.frame_seconds
+    least = limits.jump_words if rows.wordlike else limits.jump_tokens
+    found, row = [], 0
+    while row < len(places):
         stop = row + 1
-        while fallen[row] and stop < len(chosen) and places[stop] < front[row] - 0.5:
+        while fallen[row] and stop < len(places) and places[stop] < front[row] - 0.5:
             stop += 1
-        if fallen[row] and stop - row >= least:
-            travel = _judged(alignment, chosen, places, row, stop, limits)
-            if travel is not None:
-                found.append(travel)
+        if fallen[row] and (front[row] - places[row:stop] > clear).sum() >= least:
+            found.append((row, stop))
         row = stop
     return found
 
 
 def _judged(
-    alignment: Alignment,
-    chosen: np.ndarray,
-    places: np.ndarray,
-    row: int,
-    stop: int,
-    limits: Thresholds,
+    alignment: Alignment, chosen: np.ndarray, row: int, stop: int, limits: Thresholds
 ) -> tuple[np.ndarray, bool] | None:
     """The rows of a return if its audio had been heard before, and whether the text is the same."""
     rows = alignment.rows
-    reach = 2 + rows.pace / rows.frame_seconds
-    low, high = places[row:stop].min() - reach, places[row:stop].max() + reach
-    earlier = np.flatnonzero((places[:row] >= low) & (places[:row] <= high))
+    places = rows.peak[chosen]
+    reach = 1 + 0.6 * rows.pace / rows.frame_seconds
     heard = np.zeros(rows.frames, bool)
-    for start, end in zip(places[earlier] - reach, places[earlier] + reach + 1, strict=True):
-        heard[max(0, int(start)) : int(end)] = True
+    for place in places[:row].tolist():
+        heard[max(0, int(place - reach)) : int(place + reach) + 1] = True
     visited = heard[np.clip(places[row:stop].astype(int), 0, rows.frames - 1)]
     if visited.mean() < limits.jump_heard:
         return None
-    same = _same_text(alignment, chosen[earlier], chosen[row:stop]) >= limits.same_text
-    first = chosen[earlier[0]] if same else chosen[row]
-    return np.arange(first, chosen[stop - 1] + 1), same
+    low, high = np.quantile(places[row:stop], (0.1, 0.9))
+    near = (places[:row] >= low - 2 * reach) & (places[:row] <= high + 2 * reach)
+    earlier = np.flatnonzero(near)
+    known = _grams(alignment, chosen[earlier])
+    again = _grams(alignment, chosen[row:stop])
+    same = sum(gram in known for gram in again)
+    if not again or same < limits.same_text * len(again):
+        return np.arange(chosen[row], chosen[stop - 1] + 1), False
+    first = chosen[earlier[min(known.index(gram) for gram in again if gram in known)]]
+    return np.arange(first, chosen[stop - 1] + 1), True
 
 
-def _same_text(alignment: Alignment, earlier: np.ndarray, later: np.ndarray) -> float:
-    """Share of the later rows' n-grams that the earlier rows had written."""
-    size = 3 if len(later) >= 5 and alignment.rows.pace < 0.16 else 2
-
-    def grams(rows: np.ndarray) -> list[tuple[str, ...]]:
-        return [alignment.tokens[row : row + size] for row in rows[: len(rows) - size + 1].tolist()]
-
-    known = set(grams(earlier))
-    wanted = grams(later)
-    return sum(gram in known for gram in wanted) / len(wanted) if wanted else 0.0
+def _grams(alignment: Alignment, rows: np.ndarray) -> list[tuple[str, ...]]:
+    """Trigrams of characters or bigrams of words; too few characters to tell have none."""
+    if not alignment.rows.wordlike and len(rows) < 5:
+        return []
+    size = 2 if alignment.rows.wordlike else 3
+    return [alignment.tokens[row : row + size] for row in rows[: len(rows) - size + 1].tolist()]
 
 
-def _front(places: np.ndarray) -> np.ndarray:
-    """Furthest place before each row that two successive rows reached."""
+def _front(places: np.ndarray, held: int) -> np.ndarray:
+    """Furthest place before each row that `held` successive rows reached."""
     front = np.full(len(places), -np.inf)
-    front[2:] = np.maximum.accumulate(np.minimum(places[1:], places[:-1]))[:-1]
+    reached = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
+    front[held:] = np.maximum.accumulate(reached)[:-1]
     return front
+
+
+def _overlaps_any(span: Span, repetitions: Sequence[Repetition]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in repetitions)
 
 
 def _overlap(one: Span, other: Span) -> float:

@@ -18,10 +18,12 @@ SMOOTHING_SECONDS = 0.03  # standard deviation: less than a short phone
 WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
 EDGE = 0.25  # share of the peak at which a row's extent ends
 LEAST_GAIN = 2.0  # times what a uniform row has at its peak, to know where it listens
-LEAST_CONTRAST = 0.05  # of the mass that a uniform row lacks, at the peak
+LEAST_CONTRAST = 0.05  # and of the mass that a uniform row lacks, at the peak
+SHORT_GAIN, SHORT_CONTRAST = 1.5, 0.12  # or this, as no row of a very short map can gain much
 STRAY_SECONDS = 0.3  # further than this outside its neighbours' places is a stray peak
 STRAY_PACES = 2.0  # or this many tokens' time
 PACE_CHARACTERS = 4  # over which the pace is measured: peaks jitter by part of a character
+WORD_LENGTH = 2.0  # characters per token from which tokens are more than characters
 CHARACTER_SECONDS = 0.065  # a spoken character, at about 15 characters a second
 FASTEST_CHARACTER = 0.025  # nobody speaks 40 characters a second
 
@@ -40,6 +42,12 @@ class Rows:
     frames: int
     frame_seconds: float
     pace: float  # seconds of speech per lexical token where attention moves
+    token_length: float  # characters per spoken token
+
+    @property
+    def wordlike(self) -> bool:
+        """Tokens are words or pieces of words rather than characters."""
+        return self.token_length >= WORD_LENGTH
 
     @property
     def reading(self) -> np.ndarray:
@@ -88,6 +96,7 @@ def find_rows(
         frames=frames,
         frame_seconds=frame_seconds,
         pace=_steady_pace(peak[lexical & located], speech, frame_seconds, mean_length(tokens)),
+        token_length=mean_length(tokens),
     )
 
 
@@ -118,10 +127,10 @@ def _certainty(
     mass = np.where(inside, values, 0).sum(axis=1, dtype=np.float64)
     uniform = inside.sum(axis=1) / frames
     gain = mass / uniform
-    # in a very short map the window is most of it, so that no row can gain much
-    wanted = np.minimum(LEAST_GAIN, 0.5 * (1 + 1 / uniform))
     contrast = (mass - uniform) / np.maximum(1 - uniform, 1e-9)
-    return gain, (gain >= wanted) & ((contrast >= LEAST_CONTRAST) | (uniform >= 1))
+    located = (gain >= LEAST_GAIN) & (contrast >= LEAST_CONTRAST)
+    located |= (gain >= SHORT_GAIN) & (contrast >= SHORT_CONTRAST)
+    return gain, located | (uniform >= 1)
 
 
 def _refined(smooth: np.ndarray, top: np.ndarray) -> np.ndarray:
@@ -150,7 +159,7 @@ def _extent(smooth: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
-    """(n,) bool: rows far outside the places of neighbours that follow each other without them."""
+    """(n,) bool: single rows, or two that disagree, far outside the places on both their sides."""
     count = len(seconds)
     strays = np.zeros(count, bool)
     if count < 4:
@@ -158,10 +167,9 @@ def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
     far = max(STRAY_SECONDS, STRAY_PACES * pace)
     for size in (1, 2):
         before, after = seconds[: count - size - 1], seconds[size + 1 :]
-        follow = after >= before - 0.5 * pace
         low, high = np.minimum(before, after) - far, np.maximum(before, after) + far
         inside = [seconds[1 + k : count - size + k] for k in range(size)]
-        off = follow & np.all([(row < low) | (row > high) for row in inside], axis=0)
+        off = np.all([(row < low) | (row > high) for row in inside], axis=0)
         if size == 2:  # two that agree with each other may be a short return
             off &= np.abs(inside[1] - inside[0]) > far
         for k in range(size):
@@ -178,7 +186,9 @@ def _steady_pace(
     """Pace without stray rows, which need a first guess of the pace to be seen."""
     guess = _pace(places, speech, frame_seconds, length, 1)
     places = places[~_strays(places * frame_seconds, guess)]
-    return _pace(places, speech, frame_seconds, length, max(1, round(PACE_CHARACTERS / length)))
+    # one jump spoils as many of the values as the span is long: short scripts take shorter spans
+    span = min(round(PACE_CHARACTERS / length), len(places) // 6)
+    return _pace(places, speech, frame_seconds, length, max(1, span))
 
 
 def _pace(

@@ -11,15 +11,15 @@ class Thresholds:
     moved_on: float = 0.35  # of the usual advance per copy; "no no no" spoken fast keeps over half
     same_text: float = 0.5  # of re-read bigrams seen before; random text shares under a fifth
     # stall
-    stall_tokens: int = 5  # silent letters ("ight") rest for four
-    stall_words: int = 4  # the same for word tokens: function words run together in threes
+    stall_tokens: int = 6  # silent letters ("ight") rest for four
+    stall_words: int = 5  # the same for word tokens: function words run together in fours
     still_seconds: float = 0.09  # a resting peak flickers by this much, or between two frames
-    stall_seconds: float = 0.35  # usual time of the tokens; fast speech crowds less than this
+    stall_seconds: float = 0.40  # usual time of the tokens; fast speech crowds less than this
     stall_advance: float = 0.3  # of the usual advance; a fast talker keeps over a third
     # jump_back
     jump_seconds: float = 0.35  # back from the furthest place; jitter and soft rows stay below
     jump_paces: float = 1.5  # and as many tokens' time, for words
-    jump_tokens: int = 4  # rows until it has caught up; one or two may be stray peaks
+    jump_tokens: int = 3  # rows until it has caught up; one or two may be stray peaks
     jump_words: int = 2  # the same for word tokens
     jump_heard: float = 0.5  # of that audio had been heard before; else it was only late
     # diffuse
@@ -29,8 +29,6 @@ class Thresholds:
     weak_order: float = 0.5  # rank correlation under which weak peaks are taken for noise
     # reversed
     reversed_order: float = -0.5  # monotonicity; loops and jumps alone never get this far
-    # word tokens
-    word_pace: float = 0.16  # seconds per token from which tokens are treated as words
 
 
 SEVERITY = (

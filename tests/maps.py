@@ -516,5 +516,5 @@ def make(seed: int | tuple[int, ...], name: str, look: Look | None = None) -> La
     """A map with the named failure, drawn at random; the same seed gives the same map."""
     rng = np.random.default_rng(seed)
     look = look or random_look(rng)
-    script = healthy(rng, look, int(rng.integers(28 if "+" in name else 14, 36)))
+    script = healthy(rng, look, int(rng.integers(36, 44) if "+" in name else rng.integers(14, 36)))
     return draw(rng, look, EDITS[name](rng, look, script))
