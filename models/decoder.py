@@ -200,17 +200,28 @@ class LSTMDecoder(Decoder):
             Logits (batch, length, vocabulary) and weights (batch, length, heads, frames).
         """
         inputs = self.shift_right(targets) if inputs is None else inputs
+        device = encoded.device.type
+        half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        # Autocast would cast weights, keys and values anew at every step, which costs more than it
+        # saves: only the largest product runs in half precision, its weights cast once.
+        with torch.autocast(device, enabled=False):
+            return self._force(encoded, lengths, inputs, half or torch.float32)
+
+    def _force(
+        self, encoded: Tensor, lengths: Tensor, inputs: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         memory, state = self.begin(encoded, lengths)
         embedded = self.dropout(self.embedding(inputs.t()))  # (length, batch, embedding)
         # Only context and state change from step to step; the embeddings' share is done at once.
         first, size = self.cells[0], self.embedding.embedding_dim
         written = F.linear(embedded, first.weight_ih[:, :size], first.bias_ih + first.bias_hh)
-        recurrent = torch.cat((first.weight_ih[:, size:], first.weight_hh), 1).t()
+        recurrent = torch.cat((first.weight_ih[:, size:], first.weight_hh), 1).t().to(dtype)
 
         tops, maps = [], []
         for embedded_now, written_now in zip(embedded.unbind(), written.unbind(), strict=True):
             context, weights, attended = self._attend(embedded_now, memory, state, None)
-            gates = torch.addmm(written_now, torch.cat((context, state.hidden[0]), -1), recurrent)
+            heard = torch.cat((context, state.hidden[0]), -1).to(dtype)
+            gates = written_now + heard @ recurrent
             state = self._recur(gates, state)._replace(attention=attended)
             tops.append(self._top(state, context))
             maps.append(weights)
@@ -226,9 +237,8 @@ class LSTMDecoder(Decoder):
         """All layers one step further, given the first layer's summed gates (batch, 4 units)."""
         hidden, cell = _lstm(gates, state.cell[0])
         hiddens, cells = [hidden], [cell]
-        for layer, before, kept in zip(
-            self.cells[1:], state.hidden[1:], state.cell[1:], strict=True
-        ):
+        upper = tuple(self.cells)[1:]
+        for layer, before, kept in zip(upper, state.hidden[1:], state.cell[1:], strict=True):
             gates = F.linear(self.dropout(hidden), layer.weight_ih, layer.bias_ih)
             gates = gates + F.linear(before, layer.weight_hh, layer.bias_hh)
             hidden, cell = _lstm(gates, kept)

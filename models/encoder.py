@@ -58,8 +58,8 @@ def _lstm(size: int, units: int) -> nn.LSTM:
 class BidirectionalLSTM(nn.Module):
     """LayerNorm, then an LSTM in each direction of time, concatenated.
 
-    The backward LSTM reads each row reversed within its own length, so padding never reaches a valid
-    frame and plain (unpacked) kernels can be used.
+    The backward LSTM reads each row reversed within its own length, so padding never reaches a
+    valid frame and plain (unpacked) kernels can be used.
     """
 
     def __init__(self, size: int, units: int, dropout: float) -> None:

@@ -27,7 +27,7 @@ def frame_count(samples: int) -> int:
 
 
 def raw_log_mel(samples: Tensor) -> Tensor:
-    """Natural log of mel power: (samples,) float at 16 kHz to (frames, 80), one frame every 10 ms."""
+    """Natural log of mel power: (samples,) float at 16 kHz to (frames, 80), 10 ms a frame."""
     if samples.shape[-1] < WINDOW:
         samples = torch.nn.functional.pad(samples, (0, WINDOW - samples.shape[-1]))
     power = _mel()(samples)[:, : frame_count(samples.shape[-1])]  # (80, frames)

@@ -11,7 +11,7 @@ ENGLISH = (BLANK, " ", "'", *"abcdefghijklmnopqrstuvwxyz", EOS)
 class Alphabet:
     """An ordered set of output tokens, shared by CTC and every decoder.
 
-    Index 0 is CTC's blank and the last index is ``<eos>``, which also starts a sentence, as in ESPnet.
+    Index 0 is CTC's blank; the last index is ``<eos>``, which also starts a sentence, as in ESPnet.
     """
 
     tokens: tuple[str, ...] = ENGLISH  # blank first, end of sentence last

@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def extract(
     """Features of `copies` augmented copies of every utterance, with progress on stderr."""
     pieces = [utterances[at : at + PIECE] for at in range(0, len(utterances), PIECE)]
     work = [(piece, copy) for copy in range(copies) for piece in pieces]
-    with ProcessPoolExecutor(workers) as pool:
+    fresh = get_context("spawn")  # a fork would inherit the locks of torch's threads
+    with ProcessPoolExecutor(workers, fresh) as pool:
         jobs = [pool.submit(_piece, piece, copy, seed, clean) for piece, copy in work]
         for done, ((piece, _), job) in enumerate(zip(work, jobs, strict=True), 1):
             yield from zip(piece, job.result(), strict=True)

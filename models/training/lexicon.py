@@ -1,7 +1,7 @@
 """A pronunciation lexicon for the auxiliary phone CTC: one ``word<TAB>phone phone ...`` a line.
 
-Any lexicon in that form will do (CMUdict, for one). This command makes one with the G2P of hibari-tts
-(PyPI, Apache-2.0) for the words of manifests:
+Any lexicon in that form will do (CMUdict, for one). This command makes one with the G2P of
+hibari-tts (PyPI, Apache-2.0) for the words of manifests:
 
     python -m models.training.lexicon manifest.tsv other.tsv --out lexicon.tsv
 """

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -46,7 +45,7 @@ class Trainer:
     """One training run in one folder.
 
     The folder receives ``state.pt`` (model, optimiser, update count: enough to continue exactly),
-    ``curve.tsv`` (loss and learning rate as they went) and ``scores.tsv`` (dev scores of each epoch).
+    ``curve.tsv`` (loss and learning rate as they went) and ``scores.tsv`` (dev scores by epoch).
     Under ``torchrun`` every process takes its part of the batches and gradients are averaged.
     """
 
@@ -61,9 +60,11 @@ class Trainer:
     ) -> None:
         self.objective, self.sampler, self.alphabet = objective, sampler, alphabet
         self.folder, self.options, self.score = folder, options, score
-        self.processes = int(os.environ.get("WORLD_SIZE", 1))
-        self.rank = int(os.environ.get("RANK", 0))
+        many = distributed.is_initialized()
+        self.processes = distributed.get_world_size() if many else 1
+        self.rank = distributed.get_rank() if many else 0
         self.update, self.seconds = 0, 0.0
+        self.last_scores: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
         wanted = [p for p in objective.parameters() if p.requires_grad]
         decay = [p for p in wanted if p.ndim > 1]
@@ -77,8 +78,6 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last update; safe to interrupt at any moment and run again."""
-        if self.processes > 1 and not distributed.is_initialized():
-            distributed.init_process_group("gloo")
         epoch, first = self._position()
         started, saved = time.monotonic(), time.monotonic()
         before = self.seconds
@@ -154,7 +153,7 @@ class Trainer:
     def _finish_epoch(self, epoch: int) -> None:
         if self.rank == 0 and self.score is not None:
             self.objective.eval()
-            scores = self.score()
+            self.last_scores = scores = self.score()
             row = [self.update, epoch, *(f"{value:.4f}" for value in scores.values())]
             self._append("scores.tsv", ["update", "epoch", *scores], row)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
@@ -175,6 +174,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "update": self.update,
             "seconds": self.seconds,
+            "scores": self.last_scores,
         }
         partial = self.folder / "state.partial"
         torch.save(state, partial)
@@ -190,3 +190,4 @@ class Trainer:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.update, self.seconds = state["update"], state["seconds"]
+        self.last_scores = state.get("scores", {})

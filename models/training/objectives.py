@@ -14,7 +14,7 @@ from models.training.batches import Batch
 
 
 class CTCObjective(nn.Module):
-    """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer if it has one."""
+    """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer."""
 
     def __init__(self, encoder: Encoder, alphabet: Alphabet, lexicon: dict[str, list[str]]) -> None:
         super().__init__()
@@ -37,7 +37,9 @@ class CTCObjective(nn.Module):
 
     def _pronounce(self, text: str) -> Tensor:
         words = (self.lexicon.get(word, ()) for word in text.split())
-        return torch.tensor([self.phones[phone] for word in words for phone in word], dtype=torch.long)
+        return torch.tensor(
+            [self.phones[phone] for word in words for phone in word], dtype=torch.long
+        )
 
     def _ctc(self, logits: Tensor, lengths: Tensor, targets: Tensor, sizes: Tensor) -> Tensor:
         log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # (frames, batch, vocabulary)
@@ -94,10 +96,9 @@ class DecoderObjective(nn.Module):
     def transcribe(self, batch: Batch) -> list[str]:
         """Greedy transcripts."""
         from models import search
+
         options = search.SearchOptions()
-        rows = search.decode(
-            self.decoder, batch.features, batch.lengths, self.alphabet, options
-        )
+        rows = search.decode(self.decoder, batch.features, batch.lengths, self.alphabet, options)
         return [self.alphabet.decode(row[0].tokens) for row in rows]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.training.corpus import Utterance
 
+
 @dataclass(frozen=True)
 class Store:
     """Rows of features with their texts; row `i` holds ``features[starts[i]:starts[i + 1]]``."""
@@ -51,7 +52,7 @@ def open_store(folder: Path) -> Store:
 
 
 def write_store(folder: Path, dim: int, rows: Iterator[tuple[Utterance, np.ndarray]]) -> None:
-    """Write rows of (utterance, (frames, dim) array) as they come; complete when ``rows.json`` is."""
+    """Write rows of (utterance, (frames, dim) array) as they come; ``rows.json`` comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     lengths, utterances = [], []
     raw = folder / "features.partial"

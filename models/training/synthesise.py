@@ -11,8 +11,8 @@ slt rms    flite (Debian)                           US female, US male
 awb kal16  flite (Debian)                           Scottish male, US male
 ========== ======================================== ===========================
 
-The work is cut into numbered pieces that depend only on ``--seed``; a piece that is already on disk is
-not made again, so a killed run continues where it stopped.
+The work is cut into numbered pieces that depend only on ``--seed``; a piece that is already on disk
+is not made again, so a killed run continues where it stopped.
 
     python -m models.training.synthesise --sentences sentences.txt --out data/synthetic --hours 24
 """
@@ -56,7 +56,7 @@ def transcript(text: str) -> str:
 
 
 def phrases(sentences: list[str], rng: random.Random) -> list[str]:
-    """Whole sentences and clauses of 2 to 16 words, of sentences whose spelling is how they are spoken."""
+    """Clauses of up to 16 words, from sentences whose spelling is how they are spoken."""
     found = []
     for sentence in sentences:
         if re.search(r"[^A-Za-z ,.;:'\"!?()-]|\b[A-Z][A-Za-z]{0,4}\.|[A-Z]{2}", sentence):
@@ -92,7 +92,7 @@ def plan(sentences: list[str], extra: list[str], hours: float, seed: int) -> lis
 
 
 def speak(line: Line) -> np.ndarray:
-    """Samples of one line, mono float32 at 16 kHz, with rate and pitch drawn from the line's name."""
+    """Samples of one line, mono float32 at 16 kHz; its name decides rate and pitch."""
     rng = random.Random(line.name)
     if line.voice == "heart":
         audio = _hibari()(line.text, speed=rng.uniform(0.8, 1.25), seed=rng.randrange(10**6))
@@ -145,7 +145,9 @@ def _flite(line: Line, rng: random.Random) -> np.ndarray:
             check=True,
         )  # fmt: skip
         audio, rate = soundfile.read(file.name, dtype="float32")
-    return audio if rate == SAMPLE_RATE else resample_poly(audio, SAMPLE_RATE, rate).astype(np.float32)
+    return (
+        audio if rate == SAMPLE_RATE else resample_poly(audio, SAMPLE_RATE, rate).astype(np.float32)
+    )
 
 
 def make_piece(lines: list[Line], folder: Path, number: int) -> Path:
@@ -171,8 +173,12 @@ def make_piece(lines: list[Line], folder: Path, number: int) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sentences", type=Path, required=True, help="one sentence a line, UTF-8")
-    parser.add_argument("--extra", type=Path, help="more lines to read aloud (training transcripts)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for audio/ and manifest.tsv")
+    parser.add_argument(
+        "--extra", type=Path, help="more lines to read aloud (training transcripts)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for audio/ and manifest.tsv"
+    )
     parser.add_argument("--hours", type=float, default=24.0, help="speech to make (default 24)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--seed", type=int, default=1, help="draws voices, rates and clauses")
@@ -190,9 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
             job.result()
             print(f"\rpiece {done}/{len(jobs)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    columns = "id path corpus split speaker age_group seconds text".split()
+    columns = ["id", "path", "corpus", "split", "speaker", "age_group", "seconds", "text"]
     rows = [job.result().read_text(encoding="utf-8") for job in jobs]
-    (options.out / "manifest.tsv").write_text("\t".join(columns) + "\n" + "".join(rows), encoding="utf-8")
+    (options.out / "manifest.tsv").write_text(
+        "\t".join(columns) + "\n" + "".join(rows), encoding="utf-8"
+    )
     return 0
 
 

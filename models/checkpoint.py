@@ -1,0 +1,105 @@
+"""Checkpoints: fp16 safetensors with a JSON card beside them. Nothing is ever unpickled."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a checkpoint: how it was made and what it reaches."""
+
+    name: str  # variant, or "encoder"
+    config: dict[str, Any]  # sizes, as the model's options
+    alphabet: tuple[str, ...]  # output tokens in order
+    encoder: str = ""  # fingerprint of the encoder a decoder was trained on
+    training: dict[str, Any] = field(default_factory=dict)  # data, seed, updates, hours, commit
+    scores: dict[str, float] = field(default_factory=dict)  # measured on dev data, fractions
+    format: int = FORMAT
+
+
+def fingerprint(path: Path) -> str:
+    """The first 16 hex digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def save(model: nn.Module, path: Path, card: Card, leave_out: tuple[str, ...] = ()) -> None:
+    """Write a model's tensors as fp16 and its card; names starting with `leave_out` stay out."""
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith(leave_out)
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    path.chmod(0o644)  # safetensors writes for the owner alone
+    text = json.dumps(asdict(card), indent=2, ensure_ascii=False)
+    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(path: Path) -> Card:
+    """The card beside a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        Where it is missing, is not JSON, or lacks what is needed to build the model.
+    """
+    card = path.with_suffix(".json")
+    try:
+        values = json.loads(card.read_text(encoding="utf-8"))
+        values["alphabet"] = tuple(values["alphabet"])
+        return Card(**values)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name} has no card {card.name} beside it") from None
+    except (ValueError, TypeError, KeyError):
+        raise CheckpointError(f"{card.name} is not a checkpoint card AttnScope can read") from None
+
+
+def load(model: nn.Module, path: Path) -> None:
+    """Load a checkpoint into a model built from its card, in float32.
+
+    Names and shapes are compared first, so that a wrong file changes nothing.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file is missing, is not safetensors, or does not fit the model.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            _compare(expected, found, path.name)
+            tensors = {name: file.get_tensor(name) for name in found}
+    except (FileNotFoundError, IsADirectoryError):
+        raise CheckpointError(f"there is no checkpoint {path.name}; train it first") from None
+    except SafetensorError:
+        raise CheckpointError(f"{path.name} is not a safetensors file") from None
+    if any(t.is_floating_point() and not torch.isfinite(t).all() for t in tensors.values()):
+        raise CheckpointError(f"{path.name} holds NaN or infinite weights")
+    model.load_state_dict(tensors)
+
+
+def _compare(expected: dict, found: dict, name: str) -> None:
+    for key in sorted(expected.keys() | found.keys()):
+        if key not in found:
+            raise CheckpointError(f"{name} lacks the tensor {key}")
+        if key not in expected:
+            raise CheckpointError(f"{name} has a tensor {key} that its model does not know")
+        if expected[key] != found[key]:
+            shapes = f"{found[key]} where {expected[key]} is needed"
+            raise CheckpointError(f"{name} has a wrong shape for {key}: {shapes}")

@@ -1,0 +1,90 @@
+"""Encoder and features: sizes, and that neither padding nor neighbours change a result."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.encoder import Encoder, EncoderOptions, reverse
+from models.features import MEL_BINS, frame_count, log_mel, raw_log_mel
+
+SMALL = EncoderOptions(channels=4, projection=16, units=8, layers=2, phones=5)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    torch.manual_seed(0)
+    encoder = Encoder(SMALL)
+    for norm in encoder.norms:  # statistics that are not those of a fresh layer
+        norm.running_mean.uniform_(-1, 1)
+        norm.running_var.uniform_(0.5, 2)
+    return encoder.eval()
+
+
+@settings(deadline=None, max_examples=25)
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=4), extra=st.integers(0, 9))
+def test_padding_and_neighbours_change_nothing(encoder, lengths, extra):
+    rows = [torch.randn(n, MEL_BINS) for n in lengths]
+    batch = torch.full((len(rows), max(lengths) + extra, MEL_BINS), 9.0)  # loud padding
+    for row, features in zip(batch, rows, strict=True):
+        row[: len(features)] = features
+    with torch.inference_mode():
+        together, sizes = encoder(batch, torch.tensor(lengths))
+        for index, features in enumerate(rows):
+            alone, size = encoder(features[None], torch.tensor([len(features)]))
+            assert sizes[index] == size[0] == math.ceil(len(features) / 4)
+            torch.testing.assert_close(together[index, : size[0]], alone[0], atol=1e-5, rtol=1e-4)
+            assert not together[index, size[0] :].any()
+
+
+def test_reverse_turns_only_valid_frames():
+    frames = torch.arange(10.0).reshape(2, 5, 1)
+    turned = reverse(frames, torch.tensor([3, 5]))[..., 0].tolist()
+    assert turned == [[2, 1, 0, 3, 4], [9, 8, 7, 6, 5]]
+
+
+def test_both_directions_of_time_reach_a_frame(encoder):
+    features = torch.randn(1, 80, MEL_BINS, requires_grad=True)
+    encoded, _ = encoder(features, torch.tensor([80]))
+    encoded[0, 10, 0].backward()
+    reached = features.grad[0].abs().sum(-1) > 0
+    assert reached[:20].any()
+    assert reached[60:].any()
+
+
+def test_gradients_reach_every_parameter(encoder):
+    encoded, _, inner = encoder.all_layers(torch.randn(2, 40, MEL_BINS), torch.tensor([40, 25]))
+    loss = encoder.ctc_log_probs(encoded)[..., 3].sum() + encoder.phone_ctc(inner)[..., 1].sum()
+    loss.backward()
+    missing = [n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+def test_ctc_log_probs_are_a_distribution(encoder):
+    probabilities = encoder.ctc_log_probs(torch.randn(2, 7, encoder.dim)).exp()
+    torch.testing.assert_close(probabilities.sum(-1), torch.ones(2, 7))
+
+
+@pytest.mark.parametrize("samples", [1, 399, 400, 16_000, 16_001, 17_599])
+def test_one_feature_frame_every_10_ms(samples):
+    features = log_mel(torch.randn(samples))
+    assert features.shape == (frame_count(max(samples, 400)), MEL_BINS)
+
+
+def test_loudness_and_channel_do_not_matter():
+    samples = torch.randn(16_000)
+    torch.testing.assert_close(log_mel(samples), log_mel(0.3 * samples), atol=2e-2, rtol=0)
+
+
+def test_a_tone_is_loud_in_its_own_mel_bin():
+    time = torch.arange(16_000) / 16_000
+    low, high = (raw_log_mel(torch.sin(2 * math.pi * f * time)).mean(0) for f in (200, 4000))
+    assert low.argmax() < 12
+    assert high.argmax() > 50
+
+
+def test_silence_gives_finite_features():
+    assert np.isfinite(log_mel(torch.zeros(8000)).numpy()).all()

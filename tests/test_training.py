@@ -1,0 +1,220 @@
+"""Training: data, batches, exact resume, many processes."""
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from models.encoder import Encoder, EncoderOptions
+from models.text import Alphabet
+from models.training.augment import (
+    FeatureAugmentation,
+    SampleAugmentation,
+    augment_features,
+    augment_samples,
+)
+from models.training.batches import Sampler, in_order, make_batch
+from models.training.corpus import ManifestError, Utterance, read_manifest
+from models.training.encode import plan
+from models.training.lexicon import read_lexicon
+from models.training.loop import LoopOptions, Trainer, learning_rate
+from models.training.objectives import CTCObjective
+from models.training.store import open_store, write_store
+from models.training.synthesise import phrases, transcript
+
+ALPHABET = Alphabet()
+LEXICON = {"a": ["x"], "b": ["y", "z"]}
+
+
+@pytest.fixture
+def store(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = (
+        (
+            Utterance(f"u{n}", Path(), "a b a"[: 1 + n % 5].strip(), "toy"),
+            rng.normal(size=(20 + n, 80)),
+        )
+        for n in range(12)
+    )
+    write_store(tmp_path / "store", 80, rows)
+    return open_store(tmp_path / "store")
+
+
+def test_store_returns_what_was_written(store):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        expected = rng.normal(size=(20 + number, 80))
+        np.testing.assert_allclose(store.row(number), expected, atol=2e-3)
+    assert store.texts[2] == "a b"
+    assert store.names[3] == "u3"
+
+
+def test_every_row_is_read_its_share_of_times(store):
+    sampler = Sampler([(store, 2.0), (store, 0.5)], batch_frames=100, seed=1, longest=1000)
+    rows = [row for batch in sampler.epoch(3) for row in batch]
+    for number in range(12):
+        assert rows.count((0, number)) == 2
+    assert sum(source == 1 for source, _ in rows) == 6
+
+
+def test_batches_respect_size_and_longest(store):
+    sampler = Sampler([(store, 1.0)], batch_frames=100, seed=1, longest=25)
+    for batch in sampler.epoch(1):
+        lengths = [store.lengths[row] for _, row in batch]
+        assert max(lengths) <= 25
+        assert len(batch) * max(lengths) <= 100
+
+
+def test_first_epoch_runs_from_short_to_long(store):
+    sampler = Sampler([(store, 1.0)], batch_frames=60, seed=1, longest=1000)
+    means = [np.mean([store.lengths[row] for _, row in batch]) for batch in sampler.epoch(0)]
+    assert means == sorted(means)
+    assert sampler.epoch(1) == sampler.epoch(1)
+    assert sampler.epoch(1) != sampler.epoch(2)
+
+
+def test_scoring_reads_every_row_once(store):
+    texts = [text for batch in in_order(store, 100, ALPHABET) for text in batch.texts]
+    assert sorted(texts) == sorted(store.texts)
+
+
+def test_batches_are_padded_and_numbered(store):
+    sampler = Sampler([(store, 1.0)], 1000, 1, 1000)
+    batch = make_batch(sampler, [(0, 0), (0, 4)], ALPHABET, np.random.default_rng(0), None)
+    assert batch.features.shape == (2, 24, 80)
+    assert batch.lengths.tolist() == [20, 24]
+    assert batch.target_lengths.tolist() == [1, 5]
+    assert ALPHABET.decode(batch.targets[1].tolist()) == "a b a"
+
+
+def trainer(store, folder, updates) -> Trainer:
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderOptions(channels=2, projection=8, units=4, layers=2, phones=4))
+    objective = CTCObjective(encoder, ALPHABET, LEXICON)
+    sampler = Sampler([(store, 1.0)], 100, 1, 1000)
+    options = LoopOptions(updates, warmup=2, bf16=False, augmentation=FeatureAugmentation())
+    return Trainer(objective, sampler, ALPHABET, folder, options, lambda: {"loss": 0.0})
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(store, tmp_path, monkeypatch):
+    whole = trainer(store, tmp_path / "whole", 9)
+    whole.run()
+    monkeypatch.setattr("models.training.loop.learning_rate", lambda u, o: learning_rate(u, full))
+    full = replace(whole.options, updates=9)
+    trainer(store, tmp_path / "parts", 4).run()
+    resumed = trainer(store, tmp_path / "parts", 9)
+    assert resumed.update == 4
+    resumed.run()
+    pairs = zip(whole.objective.parameters(), resumed.objective.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_training_lowers_the_loss(store, tmp_path):
+    run = trainer(store, tmp_path, 60)
+    run.options = replace(run.options, rate=1e-2, augmentation=None)
+    rows = [(0, n) for n in range(12)]
+    losses = [run._step(rows) for _ in range(60)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_learning_rate_rises_then_falls():
+    options = LoopOptions(updates=100, rate=1.0, warmup=10)
+    rates = [learning_rate(update, options) for update in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 0.02
+
+
+def test_random_generators_decide_all_augmentation():
+    samples = np.random.default_rng(1).normal(size=8000).astype(np.float32)
+    first, second = (
+        augment_samples(samples, SampleAugmentation(), np.random.default_rng(5)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert first.dtype == np.float32
+    assert np.isfinite(first).all()
+
+
+def test_noise_comes_at_the_asked_ratio():
+    rng = np.random.default_rng(0)
+    samples = np.sin(np.arange(16_000) / 5).astype(np.float32)
+    options = SampleAugmentation((1.0,), reverb=0, noise=1, snr=(10, 10), band_limit=0, silence=0)
+    noise = augment_samples(samples, options, rng) - samples
+    assert 10 * np.log10(np.mean(samples**2) / np.mean(noise**2)) == pytest.approx(10, abs=0.01)
+
+
+def test_masks_hide_bins_and_frames_and_leave_the_rest():
+    features = np.ones((200, 80), np.float32)
+    changed = augment_features(features, FeatureAugmentation(warp=0), np.random.default_rng(3))
+    assert set(np.unique(changed)) == {0.0, 1.0}
+    assert features.all()
+
+
+def test_encoding_plan_uses_every_row_once_and_respects_the_limit(store):
+    runs = plan(store, 1.0, 0.8, 70, np.random.default_rng(0))
+    assert sorted(row for run in runs for row in run) == list(range(12))
+    assert all(store.lengths[run].sum() <= 70 for run in runs)
+    assert any(len(run) > 1 for run in runs)
+
+
+def test_manifest_columns_and_mistakes(tmp_path):
+    good = tmp_path / "good.tsv"
+    good.write_text('path\ttext\tsplit\ta\nx.wav\tit\'s "so"\tdev\t1\ny.wav\tb\ttrain\t2\n')
+    assert [row.text for row in read_manifest(good)] == ['it\'s "so"', "b"]
+    assert [row.id for row in read_manifest(good, "dev")] == ["x"]
+    bad = tmp_path / "bad.csv"
+    bad.write_text("path,words\nx.wav,a\n")
+    with pytest.raises(ManifestError, match="no column text"):
+        read_manifest(bad)
+    bad.write_text("path,text\nx.wav\n")
+    with pytest.raises(ManifestError, match="line 2"):
+        read_manifest(bad)
+
+
+def test_lexicon_file(tmp_path):
+    (tmp_path / "lexicon.tsv").write_text("cat\tk æ t\nit's\tɪ t s\n", encoding="utf-8")
+    assert read_lexicon(tmp_path / "lexicon.tsv") == {
+        "cat": ["k", "æ", "t"],
+        "it's": ["ɪ", "t", "s"],
+    }
+
+
+def test_sentences_that_are_not_spelt_as_spoken_are_left_out():
+    rng = random.Random(0)
+    rng.choice = lambda options: options[-1]  # three clauses at a time, up to 16 words
+    found = phrases(
+        ["Mr. Hill came.", "It cost $5.", "He saw the FBI.", "Then, slowly, it rained."], rng
+    )
+    assert " ".join(found) == "Then, slowly, it rained."
+    assert transcript("‘Don’t,’ he said -- no!") == "don't he said no"
+
+
+def test_two_processes_train_one_model(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["path\ttext\tsplit"]
+    for number in range(8):
+        soundfile.write(tmp_path / f"{number}.wav", rng.normal(size=8000) * 0.1, 16_000)
+        lines.append(f"{number}.wav\tab\t{'dev' if number > 5 else 'train'}")
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text("\n".join(lines) + "\n")
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone",
+        "-m", "models.training.train", "--variant", "ctc", "--data", str(manifest),
+        "--dev", str(manifest), "--out", str(tmp_path / "run"), "--updates", "3", "--copies", "1",
+        "--batch-seconds", "1", "--checkpoints", str(tmp_path / "checkpoints"), "--threads", "1",
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "checkpoints" / "encoder.safetensors").exists()
+    scores = (tmp_path / "run" / "scores.tsv").read_text().splitlines()
+    assert scores[0].split("\t")[:3] == ["update", "epoch", "manifest_wer"]
