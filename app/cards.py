@@ -8,6 +8,7 @@ from app.comparison import VariantResult
 from app.theme import REPETITION, Sign, sign
 from models.recogniser import VariantInfo
 
+LISTED = 3  # findings shown at once in a card
 NAMED = 3  # names shown beside a count; the cards below name all
 
 
@@ -64,12 +65,16 @@ def evidence(diagnosis: Diagnosis) -> str:
     """What was found, failures first, each with a button that plays its stretch."""
     items = [_evidence(failure, sign(failure.kind)) for failure in diagnosis.failures]
     items += [_evidence(note, REPETITION) for note in diagnosis.notes]
-    return f'<ul class="attn-failures">{"".join(items)}</ul>' if items else ""
+    if not items:
+        return ""
+    shown, more = items[:LISTED], items[LISTED:]
+    rest = f"<details><summary>{len(more)} more</summary><ul>{''.join(more)}</ul></details>"
+    return f'<div class="attn-failures"><ul>{"".join(shown)}</ul>{rest if more else ""}</div>'
 
 
 def recording_line(title: str, seconds: float, reference: str | None) -> str:
     """What is being listened to."""
-    said = f"<p>“{escape(reference)}”</p>" if reference else ""
+    said = f'<p title="{escape(reference)}">“{escape(reference)}”</p>' if reference else ""
     return (
         '<header class="attn-recording">'
         f"<h1>{escape(title)}</h1><span>{seconds:.1f} s</span>{said}</header>"

@@ -15,6 +15,7 @@ from models.search import SearchOptions
 SOURCES = ("Sample", "Upload", "Record")
 NORMALIZERS = tuple(NORMALISERS)
 FAMILIES = {"ctc": "CTC"}
+USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,28 @@ class Choice:
 def restore(
     params: Mapping[str, str], samples: Mapping[str, Sample], infos: Sequence[VariantInfo]
 ) -> None:
-    """Set the controls from the address, once per session."""
-    if "restored" in st.session_state:
-        return
-    view = links.read(params, samples, {info.name: info for info in infos}, NORMALIZERS)
+    """Give every control that has no value yet the one from the address, or its last one.
+
+    Streamlit forgets a control's value as soon as a run leaves it out: the sample while an upload
+    is shown, or all of them while another page is.
+    """
     state = st.session_state
-    state.restored = True
-    state.source = "Sample" if samples else "Upload"
-    state.sample = view.sample or next(iter(samples), None)
-    chosen = view.variants
+    if "view" not in state:
+        state.view = links.read(params, samples, {info.name: info for info in infos}, NORMALIZERS)
+        state.last_sample = state.view.sample
+    view: View = state.view
+    state.setdefault("source", "Sample" if samples else "Upload")
+    state.setdefault("sample", state.last_sample or next(iter(samples), None))
     for family, members in by_family(infos).items():
-        trained = [info.name for info in members if info.checkpoint]
-        state[f"family {family}"] = [n for n in trained if chosen is None or n in chosen]
+        names = [info.name for info in members if info.checkpoint]
+        chosen = [name for name in names if view.variants is None or name in view.variants]
+        state.setdefault(f"family {family}", chosen)
     for name, limits in links.RANGES.items():
-        state[name] = getattr(view.options, limits.option)
-    state.window_on = view.options.window is not None
-    state.window = view.options.window or (0.5, 1.0)
-    state.normalizer = view.normalizer
-    state.every_token = view.every_token
+        state.setdefault(name, getattr(view.options, limits.option))
+    state.setdefault("window_on", view.options.window is not None)
+    state.setdefault("window", view.options.window or USUAL_WINDOW)
+    state.setdefault("normalizer", view.normalizer)
+    state.setdefault("every_token", view.every_token)
 
 
 def by_family(infos: Sequence[VariantInfo]) -> dict[str, list[VariantInfo]]:
@@ -92,6 +97,7 @@ def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choi
         normalizer=normalizer,
         every_token=every_token,
     )
+    st.session_state.view = view
     return Choice(source, reference, variants, view)
 
 
@@ -138,6 +144,7 @@ def _sample(samples: Mapping[str, Sample]) -> Source:
     )
     if name is None:
         return Source("Sample", None, "")
+    st.session_state.last_sample = name
     sample = samples[name]
     return Source("Sample", sample.path.read_bytes(), sample.title, sample)
 

@@ -264,6 +264,24 @@ def test_link_reproduces_the_view(page):
     assert page.query_params["variants"] == "location,ctc"
 
 
+def test_controls_keep_their_values_while_they_are_hidden(page):
+    (samples.FOLDER / "second.wav").write_bytes(tone(0.6))
+    with (samples.FOLDER / "manifest.tsv").open("a") as manifest:
+        manifest.write(f"second.wav\t{WORDS}\tAnother\n")
+    page.query_params.update(variants="ctc", sample="second", window="0.3-0.7")
+    page.run()
+    page.toggle(key="window_on").set_value(False)
+    page.button_group(key="source").set_value("Upload")
+    page.run()
+    page.button_group(key="source").set_value("Sample")
+    page.toggle(key="window_on").set_value(True)
+    page.run()
+    assert calm(page)
+    assert page.selectbox(key="sample").value == "second"
+    assert page.slider(key="window").value == (0.5, 1.0)
+    assert page.query_params["window"] == "0.5-1"
+
+
 def test_link_with_nonsense_is_harmless(page):
     page.query_params["sample"] = "../../etc/passwd"
     page.query_params["variants"] = "nothing,<b>"

@@ -1,26 +1,18 @@
 """The dashboard in a browser: what is heard, what moves, what a link shows."""
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
+from tests.dashboard import FOLLOWED, PATIENCE, chromium, open_page, running
+
 LINK = "?sample=old_telephone&variants=location%2Cctc&beam=2"
 FIGURES = ("plot_spectrogram", "plot_location", "plot_ctc")
 
-FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === count"
 CURSOR_TIME = """figure => {
     const cursor = figure.querySelector(':scope > .attn-cursor')
     if (!cursor || cursor.style.display === 'none') return null
@@ -30,63 +22,17 @@ CURSOR_TIME = """figure => {
 }"""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_until_healthy(address: str, server: subprocess.Popen) -> None:
-    for _ in range(600):
-        assert server.poll() is None, "the dashboard ended by itself"
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("the dashboard did not start")
-
-
 @pytest.fixture(scope="module")
 def address(checkpoints: Path) -> Iterator[str]:
     """A running dashboard with tiny models."""
-    port = _free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}"]
-    environment = {"ATTNSCOPE_CHECKPOINTS": str(checkpoints), "OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with running(checkpoints) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "these tests need chromium (Debian: apt-get install chromium)"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
-    """A page on which every figure is drawn and followed by the player."""
-    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
-    page.set_default_timeout(PATIENCE)
-    page.goto(url)
-    page.wait_for_function(FOLLOWED, arg=figures)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    return page
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +177,29 @@ def test_zooming_one_figure_zooms_all(page):
     page.wait_for_function("document.querySelector('.attn-whole').disabled")
     page.wait_for_timeout(300)
     assert ranges(page) == [whole] * 3
+
+
+def test_rows_that_a_zoom_makes_high_enough_are_labelled(page):
+    labels = "f => f._fullLayout.yaxis.ticktext"
+    before = plot(page, "plot_location").evaluate(labels)
+    assert "" in before
+    left, top = spot(page, "plot_location", 0.3, 0.6)
+    right, bottom = spot(page, "plot_location", 2.0, 12.4)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, (top + bottom) / 2, steps=4)
+    page.mouse.move(right, bottom, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "!document.querySelector('.st-key-plot_location .js-plotly-plot')"
+        "._fullLayout.yaxis.ticktext.includes('')"
+    )
+    page.mouse.dblclick(*spot(page, "plot_location", 1.0, 6))
+    page.wait_for_function(
+        "document.querySelector('.st-key-plot_location .js-plotly-plot')"
+        "._fullLayout.yaxis.ticktext.includes('')"
+    )
+    assert plot(page, "plot_location").evaluate(labels) == before
 
 
 def test_overlays_come_and_go(page):

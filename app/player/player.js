@@ -3,6 +3,7 @@
 const STEPS = [1, 0.5, 0.75]          // playing speeds, in the order the button walks through them
 const LEAD = 0.08                     // seconds heard before the moment that was clicked
 const CLICK_PIXELS = 5                // a pointer that moved further was a drag: a zoom
+const READABLE = 10                   // pixels of a row that can carry its own label
 const SCAN_MS = 300                   // how often new figures are looked for
 const players = new WeakMap()
 
@@ -55,6 +56,19 @@ function describe(figure, at) {
   if (at.onLabels) return [meta.tokens[row], name, `listens most at ${seconds(meta.peaks[row])}`]
   const weight = (weightAt(figure, at) ?? 0) * meta.top
   return [meta.tokens[row], name, seconds(at.time), `weight ${weight.toPrecision(2)}`]
+}
+
+// Plotly reads a part of HTML in every text.
+const asText = (label) => label.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
+
+// Rows that were too low for labels of their own get them once a zoom makes them high enough.
+function relabel(figure) {
+  const { meta, yaxis } = figure._fullLayout
+  if (meta?.kind !== "map") return
+  figure.attnLabels ??= yaxis.ticktext
+  const pixels = yaxis._length / Math.abs(yaxis.range[0] - yaxis.range[1])
+  const wanted = pixels >= READABLE ? meta.tokens.map(asText) : figure.attnLabels
+  if (wanted.some((label, row) => label !== yaxis.ticktext[row])) relayout(figure, "yaxis.ticktext", wanted)
 }
 
 function line(figure, name) {
@@ -226,9 +240,7 @@ class Player {
     if (!this.root.isConnected) return this.close()
     if (!this.data) return
     this.attachAudio()
-    const style = getComputedStyle(this.root)
-    document.documentElement.style.setProperty("--attn-cursor", style.getPropertyValue("--st-text-color"))
-    document.documentElement.style.setProperty("--attn-page", style.getPropertyValue("--st-background-color"))
+    this.adoptTheme()
     const container = document.querySelector(`.st-key-${this.data.container}`)
     this.words = [...(container?.querySelectorAll("[data-from]") ?? [])]
     const figures = [...(container?.querySelectorAll(".js-plotly-plot") ?? [])]
@@ -240,6 +252,17 @@ class Player {
     for (const figure of figures) {
       if (!this.followed.has(figure) && figure._fullLayout?.xaxis?._length && figure.on) this.follow(figure)
       else if (this.followed.has(figure)) this.drawCursor(figure)
+    }
+  }
+
+  // The figures lie outside the component's element, where Streamlit's colours are not defined.
+  adoptTheme() {
+    const style = getComputedStyle(this.root)
+    const colours = { "--attn-cursor": "--st-text-color", "--attn-page": "--st-background-color" }
+    for (const [name, source] of Object.entries(colours)) {
+      const value = style.getPropertyValue(source)
+      const page = document.documentElement.style
+      if (page.getPropertyValue(name) !== value) page.setProperty(name, value)
     }
   }
 
@@ -257,7 +280,10 @@ class Player {
       if (Math.hypot(event.clientX - start.clientX, event.clientY - start.clientY) > CLICK_PIXELS) return
       this.hear(figure, start)
     }, options)
-    const zoomed = () => this.zoom(figure._fullLayout.xaxis.range.slice(), figure)
+    const zoomed = () => {
+      relabel(figure)
+      this.zoom(figure._fullLayout.xaxis.range.slice(), figure)
+    }
     figure.on("plotly_relayout", zoomed)
     const undo = () => {
       undone.abort()

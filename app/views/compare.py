@@ -13,7 +13,7 @@ from app.comparison import VariantResult
 from app.controls import Choice
 from app.player import CONTAINER, player
 from app.samples import samples
-from app.table import table
+from app.scores import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
 from models.audio import AudioError, Recording

@@ -1,0 +1,84 @@
+"""A running dashboard and a browser, for the browser tests and for the screenshots."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app import server
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
+FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === count"
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError("the dashboard ended by itself")
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError("the dashboard did not start")
+
+
+@contextmanager
+def running(checkpoints: Path | None = None) -> Iterator[str]:
+    """The address of a dashboard that runs as long as the context."""
+    port = _any_port()
+    address = server.address("127.0.0.1", port)
+    chosen = {"ATTNSCOPE_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
+    process = subprocess.Popen(
+        server.command("127.0.0.1", port),
+        cwd=ROOT,
+        env={**os.environ, **chosen},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_healthy(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's chromium, headless."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        raise RuntimeError("chromium is needed (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
+    """A page on which every figure is drawn and followed by the player."""
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.wait_for_function(FOLLOWED, arg=figures)
+    page.wait_for_selector(IDLE)
+    return page
