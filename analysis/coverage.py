@@ -14,6 +14,7 @@ from analysis.alignment import Alignment
 
 GAP_SECONDS = 0.30  # unheard speech that is always within what peaky attention leaves out
 GAP_PACES = 2.2  # and as many tokens' time: long words, drawn-out vowels
+VAGUE_PACES = 1.4  # what a row without a place may have heard: its token, and a long one
 EDGE_SECONDS = 0.10  # more at the two ends, where breath and the last vowel's tail are
 UNKNOWN_SECONDS = 0.30  # more where speech activity is not known, as gaps may be pauses
 
@@ -116,9 +117,9 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
 def heard_frames(alignment: Alignment) -> np.ndarray:
     """(frames,) bool: within the extent of a lexical row.
 
-    Rows without a place, and stray ones, are taken to listen where their neighbours say, for the
-    usual time of a token: a row that is merely noisy leaves no hole. Where no row has a place,
-    everything is heard.
+    Rows without a place, and stray ones, are taken to listen beside their neighbours for the usual
+    time of a token: a row that is merely noisy leaves no hole. Where no row has a place, everything
+    is heard.
     """
     rows = alignment.rows
     lexical, steady = np.flatnonzero(rows.lexical), rows.steady
@@ -127,10 +128,15 @@ def heard_frames(alignment: Alignment) -> np.ndarray:
     if len(steady) == 0:
         return np.ones(rows.frames, bool)
     vague = np.setdiff1d(lexical, steady)
-    half = 0.5 * rows.pace / rows.frame_seconds
-    guessed = np.interp(vague, steady, rows.peak[steady])
-    low = np.concatenate([rows.low[steady], np.floor(guessed - half).astype(int)])
-    high = np.concatenate([rows.high[steady], np.ceil(guessed + half + 1).astype(int)])
+    after = np.searchsorted(steady, vague)  # steady row that follows each vague one
+    width = VAGUE_PACES * rows.pace / rows.frame_seconds
+    low, high = rows.low[steady].astype(float), rows.high[steady].astype(float)
+    first, last = after == 0, after == len(steady)
+    # half of the width on each side, at the two ends all of it on the only side there is
+    into_next = np.where(last, 0, np.where(first, width, width / 2))
+    np.subtract.at(low, np.minimum(after, len(steady) - 1), into_next)
+    np.add.at(high, np.maximum(after - 1, 0), width - into_next)
+    low, high = np.floor(low).astype(int), np.ceil(high).astype(int)
     change = np.zeros(rows.frames + 1, np.int64)
     np.add.at(change, np.clip(low, 0, rows.frames), 1)
     np.add.at(change, np.clip(high, 0, rows.frames), -1)

@@ -235,8 +235,9 @@ def _runaway(alignment: Alignment) -> list[Failure]:
     start = 0
     if len(chosen):
         front = np.maximum.accumulate(rows.peak[chosen])
-        settled = front >= front[-1] - max(1.0, rows.pace / rows.frame_seconds)
-        start = int(chosen[settled.argmax()])
+        left = np.arange(len(front), 0, -1)  # an eighth of the usual advance is wandering
+        near = np.maximum(1.0, np.maximum(1, left / 8) * rows.pace / rows.frame_seconds)
+        start = int(chosen[(front >= front[-1] - near).argmax()])
     span = make_span(alignment, np.arange(start, count))
     return [
         Failure(
