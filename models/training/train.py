@@ -15,7 +15,7 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -93,10 +93,22 @@ def make_objective(options: argparse.Namespace, alphabet: Alphabet, encoder: Enc
     if encoder is None:
         lexicon = read_lexicon(options.lexicon) if options.lexicon else {}
         phones = len({phone for word in lexicon.values() for phone in word})
-        sizes = EncoderOptions(len(alphabet), phones=phones + 1 if phones else 0)
+        sizes = EncoderOptions(
+            len(alphabet), phones=phones + 1 if phones else 0, dropout=options.dropout
+        )
         return CTCObjective(Encoder(sizes), alphabet, lexicon)
     return DecoderObjective(
         build_decoder(options.variant, len(alphabet), encoder.dim, DECODER), alphabet
+    )
+
+
+def masking(strength: float) -> FeatureAugmentation:
+    """SpecAugment with narrower frequency and fewer time masks where `strength` is below 1."""
+    plain = FeatureAugmentation()
+    return replace(
+        plain,
+        frequency_width=round(plain.frequency_width * strength),
+        time_masks_per_second=plain.time_masks_per_second * strength,
     )
 
 
@@ -156,7 +168,7 @@ def train(options: argparse.Namespace) -> None:
 
     loop = LoopOptions(
         updates=options.updates, rate=options.rate, warmup=options.warmup, seed=options.seed,
-        bf16=not options.fp32, augmentation=FeatureAugmentation() if is_encoder else None,
+        bf16=not options.fp32, augmentation=masking(options.masking) if is_encoder else None,
     )  # fmt: skip
     trainer = Trainer(objective, sampler, alphabet, options.out, loop, score)
     if not options.export:
@@ -185,6 +197,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch-seconds", type=float, help="audio in one batch")
     add("--longest", type=float, default=20.5, help="longest utterance used, seconds")
     add("--copies", type=int, default=4, help="augmented copies of each utterance of a manifest")
+    add(
+        "--masking",
+        type=float,
+        default=1.0,
+        help="strength of SpecAugment (encoder; 0 turns it off)",
+    )
+    add("--dropout", type=float, default=0.1, help="between the encoder's layers")
     add("--seed", type=int, default=1, help="of initial weights, data order and augmentation")
     add("--threads", type=int, help="processor threads (default: torch's choice)")
     add("--fp32", action="store_true", help="no bf16 autocast")

@@ -1,0 +1,155 @@
+"""Checkpoints and the recogniser: what is saved comes back, what is wrong is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models import recogniser
+from models.attention.base import mechanisms
+from models.audio import Recording
+from models.checkpoint import CheckpointError
+from models.recogniser import FRAME_SECONDS, encode, load_encoder, load_variant, variants
+from models.search import SearchOptions
+from models.training import score
+from tests.conftest import hum
+
+
+def recording(seconds: float) -> Recording:
+    return Recording(samples=hum(seconds), sample_rate=16_000, warnings=(), name="hum")
+
+
+@pytest.fixture
+def folder(checkpoints, tmp_path):
+    """A copy of the tiny checkpoints that a test may damage."""
+    return shutil.copytree(checkpoints, tmp_path / "checkpoints")
+
+
+def test_every_mechanism_and_ctc_is_a_variant(checkpoints):
+    infos = variants(checkpoints)
+    assert [info.name for info in infos] == [*mechanisms(), "ctc"]
+    assert all(info.card and info.checkpoint and info.parameters for info in infos)
+
+
+def test_without_checkpoints_variants_are_listed_as_untrained(tmp_path):
+    assert all(info.checkpoint is None and info.card is None for info in variants(tmp_path))
+
+
+def test_weights_come_back_within_half_precision(checkpoints):
+    decoder = load_variant("location", checkpoints).decoder
+    stored = load_file(checkpoints / "location.safetensors")
+    for name, tensor in decoder.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, stored[name].float())
+
+
+@pytest.mark.parametrize("name", ["dot", "multi_head_loc", "forward_ta", "ctc"])
+def test_a_batch_decodes_as_its_members_do(checkpoints, name):
+    encoder, variant = load_encoder(checkpoints), load_variant(name, checkpoints)
+    recordings = [recording(seconds) for seconds in (0.5, 1.3, 0.9)]
+    options = SearchOptions(max_length_ratio=0.5)
+    together = variant.decode(encode(encoder, recordings), options)
+    for one, decoded in zip(recordings, together, strict=True):
+        alone = variant.decode(encode(encoder, [one]), options)[0]
+        assert decoded.text == alone.text
+        assert decoded.alignment.frames == alone.alignment.frames
+        np.testing.assert_allclose(decoded.alignment.weights, alone.alignment.weights, atol=1e-5)
+
+
+def test_encoded_frames_last_40_ms_and_know_speech(checkpoints):
+    silent = Recording(
+        np.concatenate([hum(1.0), np.zeros(16_000, np.float32)]), 16_000, (), "half silent"
+    )
+    encoded = encode(load_encoder(checkpoints), [silent])
+    frames = int(encoded.lengths[0])
+    assert frames * FRAME_SECONDS == pytest.approx(silent.seconds, abs=FRAME_SECONDS)
+    speech = encoded.speech[0]
+    assert len(speech) == frames
+    assert speech[: frames // 2].mean() > 0.5
+    assert not speech[frames // 2 + 10 :].any()
+
+
+def refused(folder, name="dot") -> str:
+    with pytest.raises(CheckpointError) as error:
+        load_variant(name, folder)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_unknown_and_missing_variants_are_refused(folder):
+    assert "location2d" in refused(folder, "no_such")
+    (folder / "dot.safetensors").unlink()
+    assert "dot.safetensors" in refused(folder)
+
+
+def test_wrong_shape_missing_and_surplus_tensors_are_refused(folder):
+    path = folder / "dot.safetensors"
+    tensors = load_file(path)
+    wrong = dict(tensors)
+    wrong["output.weight"] = wrong["output.weight"][:-1].contiguous()
+    save_file(wrong, path)
+    assert "output.weight" in refused(folder)
+    save_file({k: v for k, v in tensors.items() if k != "output.bias"}, path)
+    assert "lacks the tensor output.bias" in refused(folder)
+    save_file({**tensors, "extra": torch.zeros(1)}, path)
+    assert "extra" in refused(folder)
+    save_file({**tensors, "output.bias": torch.full_like(tensors["output.bias"], torch.nan)}, path)
+    assert "NaN" in refused(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickled", b"0" * 5000])
+def test_files_that_are_not_safetensors_are_refused(folder, content):
+    (folder / "dot.safetensors").write_bytes(content)
+    assert "not a safetensors file" in refused(folder)
+
+
+def test_cards_that_cannot_be_read_are_refused(folder):
+    card = folder / "dot.json"
+    values = json.loads(card.read_text())
+    card.write_text("{")
+    assert "dot.json" in refused(folder)
+    card.write_text(json.dumps({**values, "config": {"wheels": 4}}))
+    assert "does not fit" in refused(folder)
+    card.unlink()
+    assert "no card" in refused(folder)
+
+
+def test_a_decoder_of_another_encoder_is_refused(folder):
+    tensors = load_file(folder / "encoder.safetensors")
+    save_file(
+        {name: tensor + 1 for name, tensor in tensors.items()}, folder / "encoder.safetensors"
+    )
+    assert "another encoder" in refused(folder)
+    with pytest.raises(CheckpointError, match=r"encoder\.safetensors"):
+        load_encoder(folder / "nowhere")
+
+
+def test_the_folder_comes_from_argument_then_environment(monkeypatch, tmp_path):
+    assert recogniser.checkpoint_folder().name == "checkpoints"
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    assert recogniser.checkpoint_folder() == tmp_path
+    assert recogniser.checkpoint_folder(tmp_path / "other") == tmp_path / "other"
+
+
+def test_scores_are_measured_written_to_cards_and_tabled(folder, clip, tmp_path):
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text(f"path\ttext\tcorpus\tsplit\n{clip}\thum hum\ttoy\tdev\n")
+    arguments = [str(manifest), "--checkpoints", str(folder), "--variants", "location,ctc"]
+    assert score.main(arguments) == 0
+    scores = load_variant("location", folder).info.card.scores
+    assert scores["utterances"] == 1
+    assert scores["toy_wer"] > 0.5  # random weights do not hear "hum hum"
+    row = next(
+        line for line in (folder / "README.md").read_text().splitlines() if "`location`" in line
+    )
+    assert f"{100 * scores['toy_wer']:.1f} %" in row
+    (folder / "README.md").write_text("kept\n" + (folder / "README.md").read_text() + "kept too")
+    score.write_table(folder)
+    text = (folder / "README.md").read_text()
+    assert text.startswith("kept\n")
+    assert text.endswith("kept too")
+    assert text.count("`location`") == 1
