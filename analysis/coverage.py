@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.alignment import Alignment
 
-GAP_SECONDS = 0.30  # unheard speech that is always within what peaky attention leaves out
+GAP_SECONDS = 0.35  # unheard speech that is always within what peaky attention leaves out
 GAP_PACES = 2.2  # and as many tokens' time: long words, drawn-out vowels
 VAGUE_PACES = 1.4  # what a row without a place may have heard: its token, and a long one
 EDGE_SECONDS = 0.10  # more at the two ends, where breath and the last vowel's tail are

@@ -6,14 +6,13 @@ wrote, and which speech was heard, and can be explained in a sentence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
 from analysis.alignment import Alignment
 from analysis.coverage import Hole, holes
 from analysis.monotonicity import monotonicity
-from analysis.returns import Span, find_returns, make_span
+from analysis.returns import Span, blind_loops, find_returns, make_span
 from analysis.thresholds import SEVERITY, Thresholds
 
 
@@ -37,9 +36,6 @@ class Note:
     explanation: str  # one plain sentence
 
 
-Found = TypeVar("Found", Failure, Note)
-
-
 @dataclass(frozen=True)
 class Findings:
     """All failures of a map, most serious first, and its notes."""
@@ -56,34 +52,73 @@ class Findings:
 def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) -> Findings:
     """All failures and notes of the alignment's mean map.
 
-    A map that is diffuse has no places to reason about, so that only this and a missing end are
-    reported. A reversed map is judged by what it is in the mirror: loops and stalls are still
-    found, jumps and the order of the ending mean nothing there.
+    A map that is diffuse has no places to reason about, so that only this, text that repeats many
+    times and a missing end are reported. A reversed map is judged as it looks in the mirror, where
+    loops, stalls and skips are what they always are; jumps mean nothing there.
     """
     limits = thresholds or Thresholds()
     runaway = _runaway(alignment)
     vague = _vague_rows(alignment, limits)
     if vague == (0, len(alignment.tokens)):
-        return Findings(_by_severity([_diffuse(alignment, vague), *runaway]), ())
+        loops = [_loop(alignment, span) for span in blind_loops(alignment)]
+        return Findings(_by_severity([_diffuse(alignment, vague), *loops, *runaway]), ())
     order = monotonicity(alignment)
     backwards = order is not None and order <= limits.reversed_order
-    judged = _mirrored(alignment) if backwards else alignment
-    returns = find_returns(judged, limits)
-    found = [_stall(judged, span) for span in _stalls(judged, returns.loops, limits)]
-    found += [] if backwards else [_jump(judged, span) for span in returns.jumps]
-    unheard = _unheard(judged)
-    if runaway and not any(hole.place == "end" for hole in holes(judged)):
+    evidence = _evidence(alignment, backwards, limits)
+    found = [_stall(alignment, span) for span in evidence.stalls]
+    if backwards:
+        found.append(_reversed(alignment, order))
+    else:
+        found += [_jump(alignment, span) for span in evidence.jumps]
+    if runaway and not any(hole.place == "end" for hole in evidence.holes):
         # once everything was heard, resting and wandering are how a decoder runs away
         found = [f for f in found if f.tokens[0] < runaway[0].tokens[0] - 1]
-    found += [_loop(judged, span) for span in returns.loops] + unheard
-    notes = [_genuine(judged, span) for span in returns.genuine]
-    if backwards:
-        found = [_mirror_times(alignment, failure) for failure in found]
-        notes = [_mirror_times(alignment, note) for note in notes]
-        found.append(_reversed(alignment, order))
+    found += [_loop(alignment, span) for span in evidence.loops]
+    found += _unheard(alignment, evidence.holes) + runaway
     if vague is not None:
         found.append(_diffuse(alignment, vague))
-    return Findings(_by_severity(found + runaway), tuple(notes))
+    notes = tuple(_genuine(alignment, span) for span in evidence.genuine)
+    return Findings(_by_severity(found), notes)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found in a map, in its own frames."""
+
+    loops: tuple[Span, ...]
+    jumps: tuple[Span, ...]
+    genuine: tuple[Span, ...]
+    stalls: tuple[Span, ...]
+    holes: tuple[Hole, ...]
+
+
+def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> Evidence:
+    """Evidence of the map, looked for in its mirror image if it runs backwards."""
+    judged = _mirrored(alignment) if backwards else alignment
+    returns = find_returns(judged, limits)
+    stalls = tuple(_stalls(judged, returns.loops, limits))
+    found = Evidence(returns.loops, returns.jumps, returns.genuine, stalls, holes(judged))
+    if not backwards:
+        return found
+    frames = alignment.frames
+    swap = {"start": "end", "middle": "middle", "end": "start"}
+
+    def mirror(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        return tuple(
+            replace(span, first_frame=frames - span.end_frame, end_frame=frames - span.first_frame)
+            for span in spans
+        )
+
+    return Evidence(
+        mirror(found.loops),
+        (),
+        mirror(found.genuine),
+        mirror(found.stalls),
+        tuple(
+            replace(hole, start=frames - hole.end, end=frames - hole.start, place=swap[hole.place])
+            for hole in reversed(found.holes)
+        ),
+    )
 
 
 def _by_severity(found: Sequence[Failure]) -> tuple[Failure, ...]:
@@ -249,10 +284,10 @@ def _runaway(alignment: Alignment) -> list[Failure]:
     ]
 
 
-def _unheard(alignment: Alignment) -> list[Failure]:
+def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
     """Skips and early stops: speech that no row listened to."""
     found = []
-    for hole in holes(alignment):
+    for hole in unheard:
         seconds = (alignment.time(hole.start), alignment.time(hole.end))
         if hole.place != "end":
             found.append(
@@ -284,7 +319,8 @@ def _around(alignment: Alignment, hole: Hole) -> tuple[int, int]:
     if len(chosen) == 0:
         return 0, len(alignment.tokens)
     places = rows.peak[chosen]
-    across = np.flatnonzero((places[:-1] < hole.start) & (places[1:] >= hole.end))
+    low, high = np.minimum(places[:-1], places[1:]), np.maximum(places[:-1], places[1:])
+    across = np.flatnonzero((low < hole.start) & (high >= hole.end))
     if len(across):
         return int(chosen[across[0]]), int(chosen[across[0] + 1]) + 1
     after = int(chosen[np.abs(places - hole.end).argmin()])
@@ -299,12 +335,6 @@ def _mirrored(alignment: Alignment) -> Alignment:
         weights=alignment.weights[..., ::-1],
         speech=None if speech is None else speech[::-1],
     )
-
-
-def _mirror_times(alignment: Alignment, found: Found) -> Found:
-    first, last = _everything(alignment)
-    low, high = found.seconds
-    return replace(found, seconds=(first + last - high, first + last - low))
 
 
 def _everything(alignment: Alignment) -> tuple[float, float]:

@@ -17,7 +17,8 @@ from analysis.labels import mean_length
 from analysis.repetition import Repetition, repetitions
 from analysis.thresholds import Thresholds
 
-SHORT_COPY_SECONDS = 0.2  # copies shorter than this are compared over several
+SHORT_COPY_SECONDS = 0.2  # copies shorter than this are judged all together
+MANY_COPIES = 5  # nobody says it this often: a loop even where no row knows where it listens
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
             continue
         (loops if text_is_same else jumps).append(span)
     return Returns(_merged(loops), tuple(jumps), tuple(genuine))
+
+
+def blind_loops(alignment: Alignment) -> list[Span]:
+    """Loops of a map without places: only the text can tell, so it must repeat many times."""
+    return [
+        make_span(alignment, np.arange(found.start, found.end), found.copies[0])
+        for found in repetitions(alignment.tokens)
+        if len(found.copies) >= MANY_COPIES
+    ]
 
 
 def make_span(
@@ -128,11 +138,11 @@ def _advances(
 def _settled(answers: list[bool | None]) -> list[bool]:
     """Copies without an answer follow their neighbours; one step among loops is part of them.
 
-    Where no copy has an answer, nothing says that the audio was new.
+    Where no copy has an answer, only many copies speak for a loop.
     """
     known = [i for i, answer in enumerate(answers) if answer is not None]
     if not known:
-        return [False] * len(answers)
+        return [False] * len(answers) if len(answers) >= MANY_COPIES - 1 else []
     settled = [bool(answers[min(known, key=lambda k: abs(k - i))]) for i in range(len(answers))]
     if all(settled):
         return settled
