@@ -21,6 +21,12 @@ hypothesis is above all growing ones.
 
 With a beam of 1 the one hypothesis always takes its best token: greedy search.
 
+The coverage term counts the frames whose attention, summed over the tokens so far, exceeds
+`coverage_threshold`: a frame pays once, so listening to it again gains nothing. (The logarithmic
+penalty of Wu et al. 2016 asks for every frame, in speech also for the silent ones.) A window is
+laid around the frame where the mean of all maps was highest at the step before; the first step
+is treated as if that had been the recording's first frame.
+
 References
 ----------
 Watanabe et al., "Hybrid CTC/Attention Architecture for End-to-End Speech Recognition", IEEE JSTSP
@@ -169,7 +175,8 @@ class _Search:
     def __init__(self, decoder, encoded, lengths, eos, options, scorer, frame_seconds) -> None:
         self.decoder, self.options, self.scorer, self.eos = decoder, options, scorer, eos
         self.frames = lengths.tolist()
-        self.limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
+        limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
+        self.limits = np.array(limits)  # (recordings,) tokens
         self.reach = [round(seconds / frame_seconds) for seconds in options.window or ()]
         self.recordings = list(range(len(encoded)))  # those not finished, by row of the grid
         self.ended: list[list[_Ended]] = [[] for _ in self.recordings]
@@ -272,18 +279,18 @@ class _Search:
         """
         scores = self.scores.cpu().numpy()
         ending = self.history.steps[-1].tokens == self.eos  # (recordings, beam)
-        limited = np.array([self.limits[number] <= self.length for number in self.recordings])
+        limited = self.limits[self.recordings] <= self.length
         leaving = (ending | limited[:, None]) & (scores > -np.inf)
+        if not leaving.any():
+            return scores.max(1).tolist()
         for row, slot in np.argwhere(leaving).tolist():
             number = self.recordings[row]
             place = Place(self.length - 1, number, slot)
             score = self._final(float(scores[row, slot]))
             self.ended[number].append(_Ended(place, score, bool(ending[row, slot])))
-        if leaving.any():
-            gone = torch.from_numpy(leaving).to(self.scores.device)
-            self.scores = self.scores.masked_fill(gone, -torch.inf)
-            scores = np.where(leaving, -np.inf, scores)
-        return scores.max(1).tolist()
+        gone = torch.from_numpy(leaving).to(self.scores.device)
+        self.scores = self.scores.masked_fill(gone, -torch.inf)
+        return np.where(leaving, -np.inf, scores).max(1).tolist()
 
     def _final(self, total: float) -> float:
         """Score by which a hypothesis of the present length is compared with others."""
