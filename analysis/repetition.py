@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.alignment import Alignment
-from analysis.labels import Word, is_special, words
+from analysis.labels import is_special, words
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Repetition:
     """One n-gram and its immediate copies, in rows of the map."""
 
     copies: tuple[tuple[int, int], ...]  # rows of every copy, half-open; the last may be cut short
+    words: bool  # found among words, not characters
 
     @property
     def start(self) -> int:
@@ -59,32 +60,29 @@ def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetitio
     must then be looked at.
     """
     spelled = words(tokens)
+    # characters without spaces between words are all "words", but spelling repeats them
     kept = np.flatnonzero(~is_special(tokens)).tolist()
     found: list[Repetition] = []
-    if not _are_characters(spelled):
+    characters = len(spelled) > 0 and all(len(word.text) == 1 for word in spelled)
+    if not characters:
         spans = [(word.start, word.end) for word in spelled]
         runs = periodic_runs([word.text for word in spelled])
-        found += [_repetition(spans, *run) for run in runs]
-    if len(spelled) < len(kept) or not found:
+        found += [_repetition(spans, True, *run) for run in runs]
+    if characters or len(spelled) < len(kept):
         spans = [(row, row + 1) for row in kept]
         runs = periodic_runs([tokens[row] for row in kept])
-        found += [
-            _repetition(spans, *run) for run in runs if _beyond_spelling(run[1], run[2], spelling)
-        ]
-    return _longest(found)
+        long_enough = [run for run in runs if _beyond_spelling(run[1], run[2], spelling)]
+        found += [_repetition(spans, False, *run) for run in long_enough]
+    return _without_overlaps(found)
 
 
-def _are_characters(spelled: Sequence[Word]) -> bool:
-    """Characters without spaces between words: each is a "word", but spelling repeats them."""
-    return len(spelled) > 0 and all(len(word.text) == 1 for word in spelled)
-
-
-def _repetition(spans: list[tuple[int, int]], first: int, period: int, length: int) -> Repetition:
+def _repetition(
+    spans: list[tuple[int, int]], words: bool, first: int, period: int, length: int
+) -> Repetition:
     starts = range(first, first + length, period)
     ends = [min(start + period, first + length) for start in starts]
-    return Repetition(
-        tuple((spans[a][0], spans[b - 1][1]) for a, b in zip(starts, ends, strict=True))
-    )
+    copies = tuple((spans[a][0], spans[b - 1][1]) for a, b in zip(starts, ends, strict=True))
+    return Repetition(copies, words)
 
 
 def _beyond_spelling(period: int, length: int, spelling: bool) -> bool:
@@ -92,10 +90,10 @@ def _beyond_spelling(period: int, length: int, spelling: bool) -> bool:
     return length >= copies * period
 
 
-def _longest(found: list[Repetition]) -> tuple[Repetition, ...]:
-    """Of repetitions that overlap, the one with most rows; in the order of rows."""
+def _without_overlaps(found: list[Repetition]) -> tuple[Repetition, ...]:
+    """Of repetitions that overlap, that of words, or else that with most rows; in their order."""
     kept: list[Repetition] = []
-    for candidate in sorted(found, key=lambda r: (r.start - r.end, len(r.copies))):
+    for candidate in sorted(found, key=lambda r: (not r.words, r.start - r.end, len(r.copies))):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in kept):
             kept.append(candidate)
     return tuple(sorted(kept, key=lambda repetition: repetition.start))

@@ -6,13 +6,14 @@ import numpy as np
 
 WINDOW_SECONDS = 0.025  # one energy value, the usual analysis window of speech
 HOP_SECONDS = 0.010
+RUMBLE_SECONDS = 0.0125  # what is slower than this (80 Hz) is hum or offset, not speech
 
 
 @dataclass(frozen=True)
 class SpeechActivity:
     """Settings of the energy detector. Levels are in decibels relative to full scale."""
 
-    silence_level: float = -65.0  # a recording whose loud parts are below this holds no speech
+    silence_level: float = -75.0  # a recording whose loud parts are below this holds no speech
     least_range: float = 5.0  # dB between loud and quiet below which the level says nothing
     share: float = 0.35  # threshold, as a share of the way from quiet to loud
     least_above_floor: float = 4.0  # dB above the noise floor that speech has at least
@@ -80,15 +81,21 @@ def _levels(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """(hops,) energy in dB of windows centred every 10 ms, without rumble and offset."""
     if len(samples) < 2:
         return np.zeros(0)
-    sharpened = np.diff(samples, prepend=samples[:1])  # 6 dB/octave against hum and offset
     hop = max(1, round(HOP_SECONDS * sample_rate))
     window = max(1, round(WINDOW_SECONDS * sample_rate))
-    total = np.concatenate([[0.0], np.cumsum(sharpened**2)])
-    centre = np.arange(0, len(samples), hop) + hop // 2
-    low = np.clip(centre - window // 2, 0, len(samples))
-    high = np.clip(centre + window // 2 + 1, 0, len(samples))
-    power = (total[high] - total[low]) / np.maximum(high - low, 1)
+    slow = _moving_mean(
+        samples, np.arange(len(samples)), max(1, round(RUMBLE_SECONDS * sample_rate))
+    )
+    power = _moving_mean((samples - slow) ** 2, np.arange(0, len(samples), hop) + hop // 2, window)
     return 10 * np.log10(np.maximum(power, 1e-12))
+
+
+def _moving_mean(values: np.ndarray, centres: np.ndarray, width: int) -> np.ndarray:
+    """Means of `width` values around each centre, fewer at the ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    low = np.clip(centres - width // 2, 0, len(values) - 1)
+    high = np.clip(centres + width // 2 + 1, 1, len(values))
+    return (total[high] - total[low]) / (high - low)
 
 
 def _flatness(samples: np.ndarray) -> float:
