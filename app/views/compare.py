@@ -187,13 +187,16 @@ def _results(job: Job, slots: Slots, progress: Progress) -> list[VariantResult]:
 def _decode(
     job: Job, missing: Sequence[VariantInfo], slots: Slots, progress: Progress
 ) -> dict[str, VariantResult]:
+    if not missing:
+        return {}
     found = {}
     done, total = len(job.infos) - len(missing), len(job.infos)
+    bar = _busy(job, progress)
     outcomes = backend.decode(
         job.recording, job.request, [info.name for info in missing], job.store
     )
     for step, info in enumerate(missing, start=done):
-        _busy(job, info, step, total, progress)
+        bar.progress(step / total, text=f"{_plain(info.title)} listens · {step + 1} of {total}")
         outcome = next(outcomes)
         if outcome.result is None:
             _failed_card(info, slots[info.name], outcome.error)
@@ -203,17 +206,19 @@ def _decode(
     return found
 
 
-def _busy(job: Job, info: VariantInfo, step: int, total: int, progress: Progress) -> None:
+def _busy(job: Job, progress: Progress) -> DeltaGenerator:
+    """A place for the bar, and beside it the button that ends the waiting."""
     with progress.busy.container(horizontal=True, vertical_alignment="center"):
-        st.progress(step / total, text=f"{_plain(info.title)} listens · {step + 1} of {total}")
+        bar = st.empty()
         st.button(
             "Stop",
-            key=f"stop {info.name}",
+            key="stop",
             icon=":material/stop:",
             on_click=st.session_state.update,
             args=({"stopped": job.request},),
             help="Stop after the mechanism that is decoding now; what is finished stays.",
         )
+    return bar
 
 
 def _outcome(results: Sequence[VariantResult], total: int, stopped: bool) -> None:
