@@ -2,8 +2,8 @@
 
 A frame is heard where it lies within the extent of a row (`analysis.rows`), or in a gap between
 extents that is no longer than usual at this pace: sharp attention, as that of CTC, needs only one
-frame of each token. Special tokens do not count as listeners: ``<eos>`` often listens to the whole
-ending. Silence does not count as speech.
+frame of each token. Special tokens and spaces do not count as listeners: ``<eos>`` often listens to
+the whole ending, a space anywhere in a pause. Silence does not count as speech.
 """
 
 from dataclasses import dataclass
@@ -115,19 +115,20 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
 
 
 def heard_frames(alignment: Alignment) -> np.ndarray:
-    """(frames,) bool: within the extent of a lexical row.
+    """(frames,) bool: within the extent of a row that stands for a sound.
 
     Rows without a place, and stray ones, are taken to listen beside their neighbours for the usual
     time of a token: a row that is merely noisy leaves no hole. Where no row has a place, everything
     is heard.
     """
     rows = alignment.rows
-    lexical, steady = np.flatnonzero(rows.lexical), rows.steady
-    if len(lexical) == 0:
+    wanted = rows.spoken if rows.spoken.any() else rows.lexical
+    steady = rows.steady[wanted[rows.steady]]
+    if not wanted.any():
         return np.zeros(rows.frames, bool)
     if len(steady) == 0:
         return np.ones(rows.frames, bool)
-    vague = np.setdiff1d(lexical, steady)
+    vague = np.setdiff1d(np.flatnonzero(wanted), steady)
     after = np.searchsorted(steady, vague)  # steady row that follows each vague one
     width = VAGUE_PACES * rows.pace / rows.frame_seconds
     low, high = rows.low[steady].astype(float), rows.high[steady].astype(float)

@@ -22,6 +22,7 @@ LEAST_CONTRAST = 0.05  # and of the mass that a uniform row lacks, at the peak
 SHORT_GAIN, SHORT_CONTRAST = 1.5, 0.12  # or this, as no row of a very short map can gain much
 STRAY_SECONDS = 0.3  # further than this outside its neighbours' places is a stray peak
 STRAY_PACES = 2.0  # or this many tokens' time
+STRAY_REACH = 6  # rows to each side among which a stray peak has no companion
 PACE_CHARACTERS = 4  # over which the pace is measured: peaks jitter by part of a character
 WORD_LENGTH = 2.0  # characters per token from which tokens are more than characters
 CHARACTER_SECONDS = 0.065  # a spoken character, at about 15 characters a second
@@ -177,7 +178,17 @@ def _strays(seconds: np.ndarray, pace: float) -> np.ndarray:
     # an end has one neighbour: it can only be seen to be on the wrong side
     strays[0] = seconds[0] > seconds[1] + far
     strays[-1] = seconds[-1] < seconds[-2] - far
-    return strays
+    return strays & _lonely(seconds, far)
+
+
+def _lonely(seconds: np.ndarray, far: float) -> np.ndarray:
+    """(n,) bool: no row nearby listens to the same place, as rows of a loop or a return do."""
+    alone = np.ones(len(seconds), bool)
+    for shift in range(1, min(STRAY_REACH, len(seconds) - 1) + 1):
+        apart = np.abs(seconds[shift:] - seconds[:-shift]) > far / 2
+        alone[shift:] &= apart
+        alone[:-shift] &= apart
+    return alone
 
 
 def _steady_pace(

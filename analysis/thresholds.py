@@ -8,7 +8,7 @@ class Thresholds:
     """Limits of the failure rules. Paces are multiples of a token's usual time in this map."""
 
     # loop and genuine repetition
-    moved_on: float = 0.35  # of the usual advance per copy; "no no no" spoken fast keeps over half
+    moved_on: float = 0.30  # of the usual advance per copy; "no no no" spoken fast keeps over half
     same_text: float = 0.5  # of re-read bigrams seen before; random text shares under a fifth
     # stall
     stall_tokens: int = 6  # silent letters ("ight") rest for four
