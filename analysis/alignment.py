@@ -166,7 +166,9 @@ class Alignment:
     @cached_property
     def rows(self) -> Rows:
         """Where each token listened in `map`."""
-        return find_rows(self.map, self.tokens, self.frame_seconds, self.speech_mask)
+        return find_rows(
+            self.map, self.tokens, self.frame_seconds, self.speech_mask, self.valid_frames
+        )
 
     @cached_property
     def valid_frames(self) -> int:

@@ -77,7 +77,7 @@ def monotonic_path(alignment: Alignment) -> np.ndarray:
 def _inside(alignment: Alignment, rows: np.ndarray, line: np.ndarray) -> float | None:
     """Mass of the rows within the band around `line` (frames, edges), relative to uniform."""
     speech = np.flatnonzero(alignment.speech_mask)
-    frames, second = alignment.frames, 1 / alignment.frame_seconds
+    frames, second = alignment.valid_frames, 1 / alignment.frame_seconds
     half = max(BAND_SHARE * (speech[-1] + 1 - speech[0]), LEAST_BAND_SECONDS * second, 1.0)
     low = np.clip(np.floor(line - half + 0.5), 0, frames).astype(int)
     high = np.clip(np.floor(line + half + 0.5), 0, frames).astype(int)
@@ -85,7 +85,7 @@ def _inside(alignment: Alignment, rows: np.ndarray, line: np.ndarray) -> float |
     total = np.concatenate([np.zeros((len(rows), 1)), total], axis=1)
     order = np.arange(len(rows))
     inside = float((total[order, high] - total[order, low]).mean())
-    uniform = float((high - low).mean() / alignment.valid_frames)
+    uniform = float((high - low).mean() / frames)
     if uniform >= 1:
         return None
     return float(np.clip((inside - uniform) / (1 - uniform), 0, 1))

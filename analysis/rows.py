@@ -72,17 +72,25 @@ class Rows:
 
 
 def find_rows(
-    weights: np.ndarray, tokens: Sequence[str], frame_seconds: float, speech: np.ndarray
+    weights: np.ndarray,
+    tokens: Sequence[str],
+    frame_seconds: float,
+    speech: np.ndarray,
+    valid_frames: int,
 ) -> Rows:
-    """Places of the rows of a (tokens, frames) map; `speech` (frames,) is for the pace only."""
+    """Places of the rows of a (tokens, frames) map; `speech` (frames,) is for the pace only.
+
+    Frames from `valid_frames` on are padding, which hold no weight.
+    """
     frames = weights.shape[1]
     special, space = is_special(tokens), is_space(tokens)
     smooth = smoothed(weights, frame_seconds)
     # the floor under a row is noise; a row wider than half the map keeps its shape in what is left
-    floor = np.median(smooth[:, :: max(1, frames // 128)], axis=1, keepdims=True)
+    step = max(1, valid_frames // 128)
+    floor = np.median(smooth[:, :valid_frames:step], axis=1, keepdims=True)
     smooth = np.maximum(smooth - floor, 0)
     top = smooth.argmax(axis=1) if len(tokens) else np.zeros(0, np.int64)
-    gain, located = _certainty(weights, top, frame_seconds)
+    gain, located = _certainty(weights[:, :valid_frames], top, frame_seconds)
     peak = _refined(smooth, top)
     low, high = _extent(smooth, top)
     lexical = ~special
