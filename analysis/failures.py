@@ -295,7 +295,7 @@ def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
                     "skip",
                     _around(alignment, hole),
                     seconds,
-                    f"{hole.seconds:.1f} s of speech were not listened to, {_stretch(seconds)}.",
+                    f"No token listened to {hole.seconds:.1f} s of speech, {_stretch(seconds)}.",
                 )
             )
         elif alignment.ended is not False:  # a decoder that was cut off did not stop early

@@ -108,13 +108,16 @@ def periodic_runs(items: Sequence[str]) -> list[tuple[int, int, int]]:
     count = len(ids)
     found: list[tuple[int, int, int]] = []
     for period in range(1, count // 2 + 1):
-        same = np.concatenate([[False], ids[period:] == ids[:-period], [False]])
-        if not same.any():
+        same = ids[period:] == ids[:-period]
+        if np.count_nonzero(same) < period:  # most periods end here
             continue
-        edges = np.flatnonzero(same[1:] != same[:-1])
-        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
+        starts, ends = edges[::2], edges[1::2]
+        long_enough = ends - starts >= period
+        for start, end in zip(
+            starts[long_enough].tolist(), ends[long_enough].tolist(), strict=True
+        ):
             length = end - start + period
-            inside = any(f <= start and start + length <= f + n for f, _, n in found)
-            if end - start >= period and not inside:
+            if not any(f <= start and start + length <= f + n for f, _, n in found):
                 found.append((start, period, length))
     return found

@@ -42,7 +42,7 @@ class Look:
     width: float = 0.05  # standard deviation of a row, seconds
     shape: str = "gauss"  # "gauss", "laplace", "box" or "late" (a tail to the past)
     floor: float = 0.05  # share of every row spread over all frames
-    roughness: float = 1.0  # 0: the floor is even, 1: exponential noise
+    roughness: bool = True  # the floor is exponential noise; otherwise it is even
     jitter: float = 0.01  # standard deviation of places, seconds
     lag: float = 0.0  # attention is this late, seconds
     strays: float = 0.0  # share of rows that listen somewhere else
@@ -107,7 +107,7 @@ def random_look(rng: np.random.Generator) -> Look:
         width=float(np.exp(rng.uniform(np.log(0.008), np.log(widest)))),
         shape=str(rng.choice(["gauss", "laplace", "box", "late"])),
         floor=float(rng.choice([0, 0.02, 0.1, 0.3])),
-        roughness=float(rng.choice([0, 1.0])),
+        roughness=bool(rng.random() < 0.5),
         jitter=float(rng.choice([0, 0.01, 0.02])),
         lag=float(rng.uniform(-0.05, 0.15)),
         strays=0.04 if noisy else 0.0,
@@ -217,17 +217,14 @@ def _head(
         centres = np.full(len(centres), rng.uniform(0, frames * look.frame_seconds))
     width = 8 * look.width + 0.3 if kind == "wide" else look.width
     rows = _peaks(look, centres, width, frames)
-    second = rng.random(len(centres)) < look.bimodal
-    elsewhere = rng.uniform(0, frames * look.frame_seconds, len(centres))
-    rows = np.where(
-        second[:, None], 0.65 * rows + 0.35 * _peaks(look, elsewhere, width, frames), rows
-    )
-    noise = look.roughness * rng.exponential(size=rows.shape) + (1 - look.roughness)
-    noise = noise / noise.sum(axis=1, keepdims=True)
-    even = 1.0 / frames * np.exp(0.05 * rng.normal(size=rows.shape))
-    even = even / even.sum(axis=1, keepdims=True)
-    unknown = flat[:, None] | (kind == "flat")
-    rows = np.where(unknown, even, (1 - look.floor) * rows + look.floor * noise)
+    second = np.flatnonzero(rng.random(len(centres)) < look.bimodal)
+    elsewhere = rng.uniform(0, frames * look.frame_seconds, len(second))
+    rows[second] = 0.65 * rows[second] + 0.35 * _peaks(look, elsewhere, width, frames)
+    if look.floor:
+        noise = rng.exponential(size=rows.shape) if look.roughness else np.ones(rows.shape)
+        rows = (1 - look.floor) * rows + look.floor * noise / noise.sum(axis=1, keepdims=True)
+    unknown = flat | (kind == "flat")
+    rows[unknown] = np.exp(0.05 * rng.normal(size=(unknown.sum(), frames)))
     return rows / rows.sum(axis=1, keepdims=True)
 
 
