@@ -65,7 +65,7 @@ def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
         x=peaks.astype(np.float32),
         y=np.arange(len(peaks)),
         mode="lines",
-        line={"color": palette.path, "width": 1.75},
+        line={"color": palette.path, "width": 1.5},
         hoverinfo="skip",
     )
 
