@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from analysis.alignment import Alignment
-from analysis.speech_activity import speech_frames
 from torch import Tensor
 
+from analysis.alignment import Alignment
+from analysis.speech_activity import speech_frames
 from models import checkpoint, ctc, search
 from models.attention.base import Sizes, mechanisms
 from models.audio import Recording
