@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.alignment import Alignment
+from analysis.rows import Rows
 
 GAP_SECONDS = 0.35  # unheard speech that is always within what peaky attention leaves out
-GAP_PACES = 2.2  # and as many tokens' time: long words, drawn-out vowels
+GAP_PACES = 1.8  # and as many tokens' time: long words, drawn-out vowels
 VAGUE_PACES = 1.4  # what a row without a place may have heard: its token, and a long one
 EDGE_SECONDS = 0.10  # more at the two ends, where breath and the last vowel's tail are
-UNKNOWN_SECONDS = 0.30  # more where speech activity is not known, as gaps may be pauses
+UNKNOWN_SECONDS = 0.25  # more where speech activity is not known, as gaps may be pauses
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,12 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
     silent = np.concatenate([[False], ~heard, [False]])
     edges = np.flatnonzero(silent[1:] != silent[:-1])
     total = np.concatenate([[0], np.cumsum(speech)])
-    limit = GAP_SECONDS + GAP_PACES * rows.pace
-    if alignment.speech is None:
-        limit += UNKNOWN_SECONDS
+    allowed = GAP_SECONDS + (UNKNOWN_SECONDS if alignment.speech is None else 0)
     found = []
     for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         seconds = float(total[end] - total[start]) * alignment.frame_seconds
         place = _place(start, end, heard)
+        limit = allowed + GAP_PACES * _usual_gap(rows, start, end)
         if seconds > limit + (0 if place == "middle" else EDGE_SECONDS):
             inside = np.flatnonzero(speech[start:end])
             found.append(Hole(start + int(inside[0]), start + int(inside[-1]) + 1, seconds, place))
@@ -142,6 +142,20 @@ def heard_frames(alignment: Alignment) -> np.ndarray:
     np.add.at(change, np.clip(low, 0, rows.frames), 1)
     np.add.at(change, np.clip(high, 0, rows.frames), -1)
     return np.cumsum(change[:-1]) > 0
+
+
+def _usual_gap(rows: Rows, start: int, end: int) -> float:
+    """Seconds from one token to the next around a gap; long words are further apart."""
+    steady = rows.steady
+    places, lengths = rows.peak[steady], rows.lengths[steady]
+    before, after = places < start, places >= end
+    near = []
+    if before.any():
+        near.append(lengths[np.where(before, places, -np.inf).argmax()])
+    if after.any():
+        near.append(lengths[np.where(after, places, np.inf).argmin()])
+    length = float(np.mean(near)) if near else rows.token_length
+    return rows.pace * max(1.0, length / rows.token_length)
 
 
 def _place(start: int, end: int, heard: np.ndarray) -> str:

@@ -135,7 +135,9 @@ def _vague_rows(alignment: Alignment, limits: Thresholds) -> tuple[int, int] | N
     vague = ~rows.located[lexical]
     order = monotonicity(alignment)
     weak = float(np.median(rows.gain[lexical])) < limits.weak_gain
-    if weak and (order is None or abs(order) < limits.weak_order) and count >= 4:
+    # the fewer rows, the more order chance alone can make
+    chance = np.clip(3 / np.sqrt(max(1, len(rows.ordered) - 1)), limits.weak_order, 0.85)
+    if weak and (order is None or abs(order) < chance) and count >= 4:
         return everything
     first, last = _best_stretch(np.where(vague, 1.0, -1.5))
     length = last - first
@@ -167,9 +169,11 @@ def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> 
     rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
     found: list[Span] = []
     for first, last in _runs(_covered(rests, size)):
-        span = slice(first, last)
+        # slow rows before and after are not part of the rest
+        near = np.abs(seconds[first:last] - np.median(seconds[first:last])) <= still
+        first, last = first + int(near.argmax()), last - int(near[::-1].argmax())
         usual = (last - first - 1) * rows.pace
-        moved = abs(float(np.median(seconds[span][-3:]) - np.median(seconds[span][:3])))
+        moved = abs(float(np.median(seconds[last - 3 : last]) - np.median(seconds[first:][:3])))
         if usual < limits.stall_seconds or moved > max(still, limits.stall_advance * usual):
             continue
         candidate = make_span(alignment, np.arange(chosen[first], chosen[last - 1] + 1))

@@ -55,9 +55,9 @@ def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetitio
 
     Where tokens are words, one copy is enough. Among characters, a repeat must be longer than what
     spelling does by itself ("ll", "banana", "the they"): four times a single character, three times
-    a few, twice eight or more. Of overlapping repetitions the longest is kept.
-    Without `spelling`, four characters repeated once are enough: what else speaks for a repeat
-    must then be looked at.
+    a few, twice eight or more. Of overlapping ones words are kept, or else the longest.
+    Without `spelling`, four characters repeated once are enough, and words have no priority: what
+    else speaks for a repeat must then be looked at.
     """
     spelled = words(tokens)
     # characters without spaces between words are all "words", but spelling repeats them
@@ -73,7 +73,7 @@ def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetitio
         runs = periodic_runs([tokens[row] for row in kept])
         long_enough = [run for run in runs if _beyond_spelling(run[1], run[2], spelling)]
         found += [_repetition(spans, False, *run) for run in long_enough]
-    return _without_overlaps(found)
+    return _without_overlaps(found, words_first=spelling)
 
 
 def _repetition(
@@ -90,10 +90,15 @@ def _beyond_spelling(period: int, length: int, spelling: bool) -> bool:
     return length >= copies * period
 
 
-def _without_overlaps(found: list[Repetition]) -> tuple[Repetition, ...]:
-    """Of repetitions that overlap, that of words, or else that with most rows; in their order."""
+def _without_overlaps(found: list[Repetition], words_first: bool) -> tuple[Repetition, ...]:
+    """Of repetitions that overlap, that of words, or that with most rows; in their order."""
+
+    def rank(repetition: Repetition) -> tuple[bool, int, int]:
+        spelled = words_first and not repetition.words
+        return spelled, repetition.start - repetition.end, len(repetition.copies)
+
     kept: list[Repetition] = []
-    for candidate in sorted(found, key=lambda r: (not r.words, r.start - r.end, len(r.copies))):
+    for candidate in sorted(found, key=rank):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in kept):
             kept.append(candidate)
     return tuple(sorted(kept, key=lambda repetition: repetition.start))

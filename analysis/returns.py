@@ -18,6 +18,7 @@ from analysis.repetition import Repetition, repetitions
 from analysis.thresholds import Thresholds
 
 SHORT_COPY_SECONDS = 0.2  # copies shorter than this are judged all together
+SEEN_SECONDS = 0.12  # an advance of less than this is lost in the jitter of peaks
 MANY_COPIES = 5  # nobody says it this often: a loop even where no row knows where it listens
 
 
@@ -43,25 +44,30 @@ class Returns:
 
 def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     """Loops, jumps back and genuine repetitions of a map."""
-    loops: list[Span] = []
-    genuine: list[Span] = []
-    strict = repetitions(alignment.tokens)
-    for repetition in repetitions(alignment.tokens, spelling=False):
-        moved = _moved_on(alignment, repetition, limits)
-        for first, last, advanced in _stretches(moved):
-            start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
-            span = make_span(alignment, np.arange(start, end), repetition.copies[first])
-            if not advanced:
-                loops.append(span)
-            elif _overlaps_any(span, strict):
-                genuine.append(span)
+    lenient = repetitions(alignment.tokens, spelling=False)
+    loops = _copies(alignment, lenient, False, limits)
     jumps: list[Span] = []
     for rows, text_is_same in _travels_back(alignment, limits):
         span = make_span(alignment, rows)
-        if any(_overlap(span, loop) > 0.5 for loop in loops):
-            continue
-        (loops if text_is_same else jumps).append(span)
+        if not any(_overlap(span, loop) > 0.5 for loop in loops):
+            (loops if text_is_same else jumps).append(span)
+    said = _copies(alignment, repetitions(alignment.tokens), True, limits)
+    genuine = [span for span in said if not any(_overlap(span, loop) > 0.5 for loop in loops)]
     return Returns(_merged(loops), tuple(jumps), tuple(genuine))
+
+
+def _copies(
+    alignment: Alignment, found: Sequence[Repetition], advanced: bool, limits: Thresholds
+) -> list[Span]:
+    """Stretches of copies during which attention advanced, or did not, with the copy before."""
+    spans = []
+    for repetition in found:
+        for first, last, answer in _stretches(_moved_on(alignment, repetition, limits)):
+            if answer == advanced:
+                start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
+                rows = np.arange(start, end)
+                spans.append(make_span(alignment, rows, repetition.copies[first]))
+    return spans
 
 
 def blind_loops(alignment: Alignment) -> list[Span]:
@@ -109,7 +115,8 @@ def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) 
     copies = repetition.copies
     usual = _usual_seconds(alignment, copies[0][0], copies[1][0])
     if usual < SHORT_COPY_SECONDS:
-        return [_advances(seconds, repetition, usual, limits)] * (len(copies) - 1)
+        answer = _advances(seconds, repetition, usual, alignment.frame_seconds, limits)
+        return [] if answer is None else [answer] * (len(copies) - 1)
     answers: list[bool | None] = []
     for (before, before_end), (start, end) in pairwise(copies):
         length = min(end - start, before_end - before)
@@ -123,15 +130,22 @@ def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) 
 
 
 def _advances(
-    seconds: np.ndarray, repetition: Repetition, usual: float, limits: Thresholds
-) -> bool:
-    """The same for copies shorter than a peak is exact: one answer, from the run's two halves."""
+    seconds: np.ndarray,
+    repetition: Repetition,
+    usual: float,
+    frame_seconds: float,
+    limits: Thresholds,
+) -> bool | None:
+    """The same for copies shorter than a peak is exact: one answer, from the run's two halves.
+
+    None where even an advance would be too short to be seen.
+    """
     run = seconds[repetition.start : repetition.end]
     half = len(run) // 2
     first, second = (part[np.isfinite(part)] for part in (run[:half], run[half:]))
-    if len(first) == 0 or len(second) == 0:
-        return False
     expected = usual * len(repetition.copies) / 2
+    if len(first) == 0 or len(second) == 0 or expected < max(SEEN_SECONDS, 1.5 * frame_seconds):
+        return None
     return bool(np.median(second) - np.median(first) >= limits.moved_on * expected)
 
 
@@ -197,6 +211,7 @@ def _behind(alignment: Alignment, held: int, limits: Thresholds) -> list[tuple[i
     fallen = front - places > max(limit, 2.5)
     clear = max(0.1, 0.5 * rows.pace) / rows.frame_seconds
     least = limits.jump_words if rows.wordlike else limits.jump_tokens
+    least += len(places) < (1 - limits.noisy_rows) * rows.lexical.sum()
     found, row = [], 0
     while row < len(places):
         stop = row + 1
@@ -224,20 +239,20 @@ def _judged(
     low, high = np.quantile(places[row:stop], (0.1, 0.9))
     near = (places[:row] >= low - 2 * reach) & (places[:row] <= high + 2 * reach)
     earlier = np.flatnonzero(near)
-    known = _grams(alignment, chosen[earlier])
-    again = _grams(alignment, chosen[row:stop])
+    few = stop - row < 5 and not rows.wordlike
+    size = 2 if few or rows.wordlike else 3
+    known = _grams(alignment, chosen[earlier], size)
+    again = _grams(alignment, chosen[row:stop], size)
     same = sum(gram in known for gram in again)
-    if not again or same < limits.same_text * len(again):
+    # so few characters must agree in full
+    if not again or same < (1 if few else limits.same_text) * len(again):
         return np.arange(chosen[row], chosen[stop - 1] + 1), False
     first = chosen[earlier[min(known.index(gram) for gram in again if gram in known)]]
     return np.arange(first, chosen[stop - 1] + 1), True
 
 
-def _grams(alignment: Alignment, rows: np.ndarray) -> list[tuple[str, ...]]:
-    """Trigrams of characters or bigrams of words; too few characters to tell have none."""
-    if not alignment.rows.wordlike and len(rows) < 5:
-        return []
-    size = 2 if alignment.rows.wordlike else 3
+def _grams(alignment: Alignment, rows: np.ndarray, size: int) -> list[tuple[str, ...]]:
+    """Every `size` successive tokens that start at one of the rows."""
     return [alignment.tokens[row : row + size] for row in rows[: len(rows) - size + 1].tolist()]
 
 
@@ -247,10 +262,6 @@ def _front(places: np.ndarray, held: int) -> np.ndarray:
     reached = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
     front[held:] = np.maximum.accumulate(reached)[:-1]
     return front
-
-
-def _overlaps_any(span: Span, repetitions: Sequence[Repetition]) -> bool:
-    return any(span.start < other.end and other.start < span.end for other in repetitions)
 
 
 def _overlap(one: Span, other: Span) -> float:

@@ -16,7 +16,7 @@ from analysis.labels import is_space, is_special, mean_length
 
 SMOOTHING_SECONDS = 0.03  # standard deviation: less than a short phone
 WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
-EDGE = 0.25  # share of the peak at which a row's extent ends
+EDGE = 0.5  # share of the peak at which a row's extent ends: its width at half height
 LEAST_GAIN = 2.0  # times what a uniform row has at its peak, to know where it listens
 LEAST_CONTRAST = 0.05  # and of the mass that a uniform row lacks, at the peak
 SHORT_GAIN, SHORT_CONTRAST = 1.5, 0.12  # or this, as no row of a very short map can gain much
@@ -43,7 +43,8 @@ class Rows:
     frames: int
     frame_seconds: float
     pace: float  # seconds of speech per lexical token where attention moves
-    token_length: float  # characters per spoken token
+    lengths: np.ndarray  # (tokens,) int: characters of each token
+    token_length: float  # the mean over spoken tokens
 
     @property
     def wordlike(self) -> bool:
@@ -105,6 +106,7 @@ def find_rows(
         frames=frames,
         frame_seconds=frame_seconds,
         pace=_steady_pace(peak[lexical & located], speech, frame_seconds, mean_length(tokens)),
+        lengths=np.array([len(token.strip()) for token in tokens], np.int64),
         token_length=mean_length(tokens),
     )
 
@@ -215,9 +217,9 @@ def _pace(
 ) -> float:
     """Seconds of speech per token, from the places of successive tokens of a mean length.
 
-    The (nearly) median speed over `span` tokens at a time; those that hardly move (stalls) are left
-    out; pauses are cut out of time. Bounded by what can be spoken; guessed from the tokens' length
-    if too few moved.
+    The (nearly) median speed over `span` tokens at a time. Left out are tokens that hardly move
+    (stalls) or read what was read before; pauses are cut out of time. Bounded by what can be said;
+    guessed from the tokens' length if too few moved.
     """
     usual, fastest = CHARACTER_SECONDS * length, FASTEST_CHARACTER * length
     span = min(span, len(places) - 1)
@@ -226,8 +228,19 @@ def _pace(
     spoken = np.concatenate([[0.0], np.cumsum(speech)]) * frame_seconds
     seconds = np.interp(places + 0.5, np.arange(len(spoken)), spoken)
     speed = np.abs(seconds[span:] - seconds[:-span]) / span  # a time-reversed map has a pace too
-    speed = speed[speed > 0]
+    speed = speed[_fresh(seconds)[span:] & (speed > 0)]
     if len(speed) == 0:
         return usual
     moving = speed[speed > 0.3 * min(np.quantile(speed, 0.75), 3 * np.median(speed))]
     return float(max(np.quantile(moving, 0.45, method="lower"), fastest))
+
+
+def _fresh(seconds: np.ndarray) -> np.ndarray:
+    """(n,) bool: rows further than all before them, in the direction in which most rows go.
+
+    All rows where hardly any are, as after one that is far ahead of all others.
+    """
+    onward = seconds >= np.maximum.accumulate(seconds)
+    back = seconds <= np.minimum.accumulate(seconds)
+    fresh = onward if onward.sum() >= back.sum() else back
+    return fresh if fresh.sum() >= max(3, 0.2 * len(fresh)) else np.ones(len(fresh), bool)

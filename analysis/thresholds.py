@@ -21,7 +21,8 @@ class Thresholds:
     jump_paces: float = 1.5  # and as many tokens' time, for words
     jump_tokens: int = 3  # rows until it has caught up; one or two may be stray peaks
     jump_words: int = 2  # the same for word tokens
-    jump_heard: float = 0.5  # of that audio had been heard before; else it was only late
+    noisy_rows: float = 0.03  # share of stray and vague rows from which one row more is wanted
+    jump_heard: float = 0.7  # of that audio had been heard before; else it was only late
     # diffuse
     diffuse_share: float = 0.5  # of rows without a place, in one stretch: most know nothing
     diffuse_tokens: int = 6  # shortest stretch, so that two vague rows of four are no verdict
