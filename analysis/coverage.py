@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.alignment import Alignment
 from analysis.rows import Rows
+from analysis.runs import find_runs
 
 GAP_SECONDS = 0.35  # unheard speech that is always within what peaky attention leaves out
 GAP_PACES = 1.8  # and as many tokens' time: long words, drawn-out vowels
@@ -99,12 +100,10 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
     if not speech.any():
         return ()
     heard = heard_frames(alignment)
-    silent = np.concatenate([[False], ~heard, [False]])
-    edges = np.flatnonzero(silent[1:] != silent[:-1])
     total = np.concatenate([[0], np.cumsum(speech)])
     allowed = GAP_SECONDS + (UNKNOWN_SECONDS if alignment.speech is None else 0)
     found = []
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for start, end in find_runs(~heard):
         seconds = float(total[end] - total[start]) * alignment.frame_seconds
         place = _place(start, end, heard)
         limit = allowed + GAP_PACES * _usual_gap(rows, start, end)

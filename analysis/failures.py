@@ -13,6 +13,7 @@ from analysis.alignment import Alignment
 from analysis.coverage import Hole, holes
 from analysis.monotonicity import monotonicity
 from analysis.returns import Span, blind_loops, find_returns, make_span
+from analysis.stalls import find_stalls
 from analysis.thresholds import SEVERITY, Thresholds
 
 
@@ -96,7 +97,7 @@ def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> Evid
     """Evidence of the map, looked for in its mirror image if it runs backwards."""
     judged = _mirrored(alignment) if backwards else alignment
     returns = find_returns(judged, limits)
-    stalls = tuple(_stalls(judged, returns.loops, limits))
+    stalls = tuple(find_stalls(judged, returns.loops, limits))
     found = Evidence(returns.loops, returns.jumps, returns.genuine, stalls, holes(judged))
     if not backwards:
         return found
@@ -154,51 +155,6 @@ def _best_stretch(gains: np.ndarray) -> tuple[int, int]:
     lowest = np.minimum.accumulate(total)
     end = int((total - lowest).argmax())
     return int(total[: end + 1].argmin()), end
-
-
-def _stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds) -> list[Span]:
-    """Stretches of rows over which attention hardly moves; loops at one place are loops."""
-    rows = alignment.rows
-    chosen = rows.steady
-    size = limits.stall_words if rows.wordlike else limits.stall_tokens
-    if len(chosen) < size:
-        return []
-    seconds = rows.peak[chosen] * rows.frame_seconds
-    still = max(limits.still_seconds, 1.6 * rows.frame_seconds)
-    windows = np.lib.stride_tricks.sliding_window_view(seconds, size)
-    rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
-    found: list[Span] = []
-    for first, last in _runs(_covered(rests, size)):
-        # slow rows before and after are not part of the rest
-        near = np.abs(seconds[first:last] - np.median(seconds[first:last])) <= still
-        first, last = first + int(near.argmax()), last - int(near[::-1].argmax())
-        usual = (last - first - 1) * rows.pace
-        moved = abs(float(np.median(seconds[last - 3 : last]) - np.median(seconds[first:][:3])))
-        if usual < limits.stall_seconds or moved > max(still, limits.stall_advance * usual):
-            continue
-        candidate = make_span(alignment, np.arange(chosen[first], chosen[last - 1] + 1))
-        if not any(_shared(candidate, loop) > 0.5 for loop in loops):
-            found.append(candidate)
-    return found
-
-
-def _covered(windows: np.ndarray, size: int) -> np.ndarray:
-    """(rows,) bool: rows inside any chosen window of `size` rows."""
-    change = np.zeros(len(windows) + size, np.int64)
-    change[: len(windows)] += windows
-    change[size:] -= windows
-    return np.cumsum(change) > 0
-
-
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of true values, half-open."""
-    edges = np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
-
-
-def _shared(one: Span, other: Span) -> float:
-    return max(0, min(one.end, other.end) - max(one.start, other.start)) / (one.end - one.start)
 
 
 def _loop(alignment: Alignment, span: Span) -> Failure:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from analysis.alignment import Alignment
 from analysis.labels import is_special, words
+from analysis.runs import find_runs
 
 
 @dataclass(frozen=True)
@@ -104,25 +106,29 @@ def _without_overlaps(found: list[Repetition], words_first: bool) -> tuple[Repet
     return tuple(sorted(kept, key=lambda repetition: repetition.start))
 
 
-def periodic_runs(items: Sequence[str]) -> list[tuple[int, int, int]]:
-    """Maximal runs that repeat with a period: (first, period, length), at least two full copies.
+class Run(NamedTuple):
+    """A stretch of items that repeats with a period."""
+
+    first: int
+    period: int
+    length: int
+
+
+def periodic_runs(items: Sequence[str]) -> list[Run]:
+    """Maximal runs that repeat with a period and have at least two full copies.
 
     Of runs that lie within one of a shorter period, only that one is kept.
     """
     _, ids = np.unique(np.array(items, dtype=np.str_), return_inverse=True)
-    count = len(ids)
-    found: list[tuple[int, int, int]] = []
-    for period in range(1, count // 2 + 1):
+    found: list[Run] = []
+    for period in range(1, len(ids) // 2 + 1):
         same = ids[period:] == ids[:-period]
         if np.count_nonzero(same) < period:  # most periods end here
             continue
-        edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
-        starts, ends = edges[::2], edges[1::2]
-        long_enough = ends - starts >= period
-        for start, end in zip(
-            starts[long_enough].tolist(), ends[long_enough].tolist(), strict=True
-        ):
-            length = end - start + period
-            if not any(f <= start and start + length <= f + n for f, _, n in found):
-                found.append((start, period, length))
+        for start, end in find_runs(same):
+            if end - start < period:
+                continue
+            run = Run(start, period, end - start + period)
+            if not any(r.first <= start and end + period <= r.first + r.length for r in found):
+                found.append(run)
     return found

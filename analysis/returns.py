@@ -32,6 +32,12 @@ class Span:
     end_frame: int
     text: str = ""  # what was repeated, or written at the return
 
+    def shared(self, other: "Span") -> float:
+        """Share of this span's rows that are rows of the other."""
+        return max(0, min(self.end, other.end) - max(self.start, other.start)) / (
+            self.end - self.start
+        )
+
 
 @dataclass(frozen=True)
 class Returns:
@@ -49,10 +55,10 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     jumps: list[Span] = []
     for rows, text_is_same in _travels_back(alignment, limits):
         span = make_span(alignment, rows)
-        if not any(_overlap(span, loop) > 0.5 for loop in loops):
+        if not any(span.shared(loop) > 0.5 for loop in loops):
             (loops if text_is_same else jumps).append(span)
     said = _copies(alignment, repetitions(alignment.tokens), True, limits)
-    genuine = [span for span in said if not any(_overlap(span, loop) > 0.5 for loop in loops)]
+    genuine = [span for span in said if not any(span.shared(loop) > 0.5 for loop in loops)]
     return Returns(_merged(loops), tuple(jumps), tuple(genuine))
 
 
@@ -262,11 +268,6 @@ def _front(places: np.ndarray, held: int) -> np.ndarray:
     reached = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
     front[held:] = np.maximum.accumulate(reached)[:-1]
     return front
-
-
-def _overlap(one: Span, other: Span) -> float:
-    """Share of the rows of `one` that are rows of `other`."""
-    return max(0, min(one.end, other.end) - max(one.start, other.start)) / (one.end - one.start)
 
 
 def _merged(spans: list[Span]) -> tuple[Span, ...]:

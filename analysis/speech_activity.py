@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.runs import find_runs
+
 WINDOW_SECONDS = 0.025  # one energy value, the usual analysis window of speech
 HOP_SECONDS = 0.010
 RUMBLE_SECONDS = 0.0125  # what is slower than this (80 Hz) is hum or offset, not speech
@@ -108,11 +110,10 @@ def _flatness(samples: np.ndarray) -> float:
 
 def _widen(active: np.ndarray, settings: SpeechActivity) -> np.ndarray:
     """Drop clicks, then add the hangover on both sides of what is left."""
-    edges = np.diff(np.concatenate([[False], active, [False]]).astype(np.int8))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    keep = ends - starts >= round(settings.least_seconds / HOP_SECONDS)
+    least = round(settings.least_seconds / HOP_SECONDS)
     pad = round(settings.hangover_seconds / HOP_SECONDS)
-    change = np.zeros(len(active) + 1)
-    np.add.at(change, np.maximum(starts[keep] - pad, 0), 1)
-    np.add.at(change, np.minimum(ends[keep] + pad, len(active)), -1)
-    return np.cumsum(change[:-1]) > 0
+    wider = np.zeros(len(active), bool)
+    for start, end in find_runs(active):
+        if end - start >= least:
+            wider[max(0, start - pad) : end + pad] = True
+    return wider
