@@ -69,17 +69,22 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(f"{card.name} is not a checkpoint card AttnScope can read") from None
 
 
-def load(model: nn.Module, path: Path) -> None:
+def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
     """Load a checkpoint into a model built from its card, in float32.
 
-    Names and shapes are compared first, so that a wrong file changes nothing.
+    Names and shapes are compared first, so that a wrong file changes nothing. Tensors whose names
+    start with `leave_out` are neither expected nor touched.
 
     Raises
     ------
     CheckpointError
         Where the file is missing, is not safetensors, or does not fit the model.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    expected = {
+        name: tuple(tensor.shape)
+        for name, tensor in model.state_dict().items()
+        if not name.startswith(leave_out)
+    }
     try:
         with safe_open(path, framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -91,7 +96,7 @@ def load(model: nn.Module, path: Path) -> None:
         raise CheckpointError(f"{path.name} is not a safetensors file") from None
     if any(t.is_floating_point() and not torch.isfinite(t).all() for t in tensors.values()):
         raise CheckpointError(f"{path.name} holds NaN or infinite weights")
-    model.load_state_dict(tensors)
+    model.load_state_dict(tensors, strict=not leave_out)
 
 
 def _compare(expected: dict, found: dict, name: str) -> None:

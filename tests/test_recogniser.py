@@ -2,20 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import recogniser
+from models import checkpoint, recogniser
 from models.attention.base import mechanisms
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.encoder import Encoder
 from models.recogniser import FRAME_SECONDS, encode, load_encoder, load_variant, variants
 from models.search import SearchOptions
 from models.training import score
-from tests.conftest import hum
+from tests.conftest import TINY_ENCODER, hum
 
 
 def recording(seconds: float) -> Recording:
@@ -153,3 +155,15 @@ def test_scores_are_measured_written_to_cards_and_tabled(folder, clip, tmp_path)
     assert text.startswith("kept\n")
     assert text.endswith("kept too")
     assert text.count("`location`") == 1
+
+
+def test_fine_tuning_starts_from_a_checkpoint_and_its_own_phone_head(checkpoints):
+    options = replace(TINY_ENCODER, phones=7)
+    encoder = Encoder(options)
+    phones = encoder.phone_ctc.weight.clone()
+    path = checkpoints / "encoder.safetensors"
+    with pytest.raises(CheckpointError, match="phone_ctc"):
+        checkpoint.load(encoder, path)
+    checkpoint.load(encoder, path, leave_out=("phone_ctc",))
+    torch.testing.assert_close(encoder.ctc.weight, load_file(path)["ctc.weight"].float())
+    assert torch.equal(encoder.phone_ctc.weight, phones)

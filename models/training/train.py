@@ -154,6 +154,9 @@ def train(options: argparse.Namespace) -> None:
     encoder = None if is_encoder else recogniser.load_encoder(options.checkpoints)
     alphabet = Alphabet()
     objective = make_objective(options, alphabet, encoder)
+    if options.init:
+        model = objective.encoder if is_encoder else objective.decoder
+        checkpoint.load(model, options.init, leave_out=("phone_ctc",))
     data = Data(options, encoder)
     batch = int(options.batch_seconds * data.frame_rate)
     longest = int(options.longest * data.frame_rate)
@@ -190,6 +193,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--dev", action="append", default=[], help="scored after each epoch")
     add("--out", type=Path, required=True, help="folder of the run: state, curve, scores")
     add("--checkpoints", type=Path, help="folder of checkpoints (default: checkpoints/)")
+    add("--init", type=Path, help="start from this checkpoint's weights (fine-tuning)")
     add("--lexicon", type=Path, help="word-phones file for the encoder's auxiliary phone CTC")
     add("--updates", type=int, help="optimiser steps in all")
     add("--rate", type=float, help="peak learning rate")
