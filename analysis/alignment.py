@@ -188,7 +188,7 @@ class Alignment:
 
     def time(self, frame: float) -> float:
         """Seconds at the start of a frame; `frame + 0.5` gives its centre."""
-        return float(self.start_seconds + frame * self.frame_seconds)
+        return round(float(self.start_seconds + frame * self.frame_seconds), 9)
 
 
 def _frozen(array: np.ndarray, dtype: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from analysis.alignment import Alignment
 from analysis.rows import Rows
 from analysis.runs import find_runs
 
-GAP_SECONDS = 0.35  # unheard speech that is always within what peaky attention leaves out
+GAP_SECONDS = 0.45  # unheard speech within what sharp attention leaves out: a held vowel
 GAP_PACES = 1.8  # and as many tokens' time: long words, drawn-out vowels
 VAGUE_PACES = 1.4  # what a row without a place may have heard: its token, and a long one
 EDGE_SECONDS = 0.10  # more at the two ends, where breath and the last vowel's tail are

@@ -12,7 +12,8 @@ import numpy as np
 from analysis.alignment import Alignment
 from analysis.coverage import Hole, holes
 from analysis.monotonicity import monotonicity
-from analysis.returns import Span, blind_loops, find_returns, make_span
+from analysis.returns import blind_loops, find_returns
+from analysis.spans import Span, make_span
 from analysis.stalls import find_stalls
 from analysis.thresholds import SEVERITY, Thresholds
 

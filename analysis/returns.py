@@ -15,28 +15,12 @@ import numpy as np
 from analysis.alignment import Alignment
 from analysis.labels import mean_length
 from analysis.repetition import Repetition, repetitions
+from analysis.spans import Span, make_span, merged
 from analysis.thresholds import Thresholds
 
 SHORT_COPY_SECONDS = 0.2  # copies shorter than this are judged all together
 SEEN_SECONDS = 0.12  # an advance of less than this is lost in the jitter of peaks
 MANY_COPIES = 5  # nobody says it this often: a loop even where no row knows where it listens
-
-
-@dataclass(frozen=True)
-class Span:
-    """Rows and frames of a finding."""
-
-    start: int  # first row
-    end: int  # row after the last
-    first_frame: int
-    end_frame: int
-    text: str = ""  # what was repeated, or written at the return
-
-    def shared(self, other: "Span") -> float:
-        """Share of this span's rows that are rows of the other."""
-        return max(0, min(self.end, other.end) - max(self.start, other.start)) / (
-            self.end - self.start
-        )
 
 
 @dataclass(frozen=True)
@@ -53,13 +37,12 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     lenient = repetitions(alignment.tokens, spelling=False)
     loops = _copies(alignment, lenient, False, limits)
     jumps: list[Span] = []
-    for rows, text_is_same in _travels_back(alignment, limits):
-        span = make_span(alignment, rows)
-        if not any(span.shared(loop) > 0.5 for loop in loops):
-            (loops if text_is_same else jumps).append(span)
+    for travel in _travels_back(alignment, limits):
+        if not any(travel.span.shared(loop) > 0.5 for loop in loops):
+            (loops if travel.same_text else jumps).append(travel.span)
     said = _copies(alignment, repetitions(alignment.tokens), True, limits)
     genuine = [span for span in said if not any(span.shared(loop) > 0.5 for loop in loops)]
-    return Returns(_merged(loops), tuple(jumps), tuple(genuine))
+    return Returns(merged(loops), tuple(jumps), tuple(genuine))
 
 
 def _copies(
@@ -83,33 +66,6 @@ def blind_loops(alignment: Alignment) -> list[Span]:
         for found in repetitions(alignment.tokens)
         if len(found.copies) >= MANY_COPIES
     ]
-
-
-def make_span(
-    alignment: Alignment, rows: np.ndarray, quoted: tuple[int, int] | None = None
-) -> Span:
-    """The span of some rows; its text is that of the rows `quoted`, or of all."""
-    places = alignment.rows
-    inside = np.intersect1d(rows, places.steady)
-    if len(inside) == 0:
-        inside = rows
-    low, high = quoted or (int(rows[0]), int(rows[-1]) + 1)
-    return Span(
-        start=int(rows[0]),
-        end=int(rows[-1]) + 1,
-        first_frame=int(places.low[inside].min()),
-        end_frame=int(places.high[inside].max()),
-        text=spelled(alignment, low, high),
-    )
-
-
-def spelled(alignment: Alignment, start: int, end: int) -> str:
-    """Rows as readable text: words keep spaces between them, characters do not."""
-    lexical = alignment.rows.lexical
-    tokens = [alignment.tokens[row] for row in range(start, end) if lexical[row]]
-    if any(not token.strip() for token in alignment.tokens) or all(len(t) == 1 for t in tokens):
-        return "".join(tokens).strip()
-    return " ".join(token.strip() for token in tokens)
 
 
 def _moved_on(alignment: Alignment, repetition: Repetition, limits: Thresholds) -> list[bool]:
@@ -190,18 +146,25 @@ def _stretches(moved: list[bool]) -> list[tuple[int, int, bool]]:
     return found
 
 
-def _travels_back(alignment: Alignment, limits: Thresholds) -> list[tuple[np.ndarray, bool]]:
-    """Rows that listened again to audio behind the front, and whether they wrote the same.
+@dataclass(frozen=True)
+class Travel:
+    """A return of attention to audio that was heard before."""
+
+    span: Span  # with the first reading, if the text is the same
+    same_text: bool
+
+
+def _travels_back(alignment: Alignment, limits: Thresholds) -> list[Travel]:
+    """Returns to audio behind the front, and whether they wrote the same.
 
     The front is the furthest place so far; a second search takes only places that two successive
     rows reached, since one stray row far ahead would hide every return behind it.
     """
-    chosen = alignment.rows.steady
-    found: list[tuple[np.ndarray, bool]] = []
+    found: list[Travel] = []
     for held in (1, 2):
         for row, stop in _behind(alignment, held, limits):
-            travel = _judged(alignment, chosen, row, stop, limits)
-            if travel is not None and not any(len(np.intersect1d(travel[0], f[0])) for f in found):
+            travel = _judged(alignment, row, stop, limits)
+            if travel is not None and not any(travel.span.shared(f.span) for f in found):
                 found.append(travel)
     return found
 
@@ -229,11 +192,10 @@ def _behind(alignment: Alignment, held: int, limits: Thresholds) -> list[tuple[i
     return found
 
 
-def _judged(
-    alignment: Alignment, chosen: np.ndarray, row: int, stop: int, limits: Thresholds
-) -> tuple[np.ndarray, bool] | None:
-    """The rows of a return if its audio had been heard before, and whether the text is the same."""
+def _judged(alignment: Alignment, row: int, stop: int, limits: Thresholds) -> Travel | None:
+    """Steady rows `row` to `stop` as a return, if their audio had been heard before."""
     rows = alignment.rows
+    chosen = rows.steady
     places = rows.peak[chosen]
     reach = 1 + 0.6 * rows.pace / rows.frame_seconds
     heard = np.zeros(rows.frames, bool)
@@ -251,10 +213,11 @@ def _judged(
     again = _grams(alignment, chosen[row:stop], size)
     same = sum(gram in known for gram in again)
     # so few characters must agree in full
+    start, end = int(chosen[row]), int(chosen[stop - 1]) + 1
     if not again or same < (1 if few else limits.same_text) * len(again):
-        return np.arange(chosen[row], chosen[stop - 1] + 1), False
-    first = chosen[earlier[min(known.index(gram) for gram in again if gram in known)]]
-    return np.arange(first, chosen[stop - 1] + 1), True
+        return Travel(make_span(alignment, np.arange(start, end)), same_text=False)
+    first = int(chosen[earlier[min(known.index(gram) for gram in again if gram in known)]])
+    return Travel(make_span(alignment, np.arange(first, end), (start, end)), same_text=True)
 
 
 def _grams(alignment: Alignment, rows: np.ndarray, size: int) -> list[tuple[str, ...]]:
@@ -268,21 +231,3 @@ def _front(places: np.ndarray, held: int) -> np.ndarray:
     reached = np.lib.stride_tricks.sliding_window_view(places, held).min(axis=1)
     front[held:] = np.maximum.accumulate(reached)[:-1]
     return front
-
-
-def _merged(spans: list[Span]) -> tuple[Span, ...]:
-    """Spans that overlap made one, in the order of rows."""
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda s: s.start):
-        if merged and span.start < merged[-1].end:
-            last = merged[-1]
-            merged[-1] = Span(
-                last.start,
-                max(last.end, span.end),
-                min(last.first_frame, span.first_frame),
-                max(last.end_frame, span.end_frame),
-                last.text,
-            )
-        else:
-            merged.append(span)
-    return tuple(merged)

@@ -228,11 +228,20 @@ def _pace(
     spoken = np.concatenate([[0.0], np.cumsum(speech)]) * frame_seconds
     seconds = np.interp(places + 0.5, np.arange(len(spoken)), spoken)
     speed = np.abs(seconds[span:] - seconds[:-span]) / span  # a time-reversed map has a pace too
-    speed = speed[_fresh(seconds)[span:] & (speed > 0)]
+    pace = _typical(speed[_fresh(seconds)[span:]], usual)
+    if length < WORD_LENGTH:
+        # among few characters one undetected stray row hides most of what is fresh
+        pace = min(pace, _typical(speed, usual))
+    return max(pace, fastest)
+
+
+def _typical(speed: np.ndarray, otherwise: float) -> float:
+    """About the median of speeds, without those that hardly move."""
+    speed = speed[speed > 0]
     if len(speed) == 0:
-        return usual
+        return otherwise
     moving = speed[speed > 0.3 * min(np.quantile(speed, 0.75), 3 * np.median(speed))]
-    return float(max(np.quantile(moving, 0.45, method="lower"), fastest))
+    return float(np.quantile(moving, 0.45, method="lower"))
 
 
 def _fresh(seconds: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ class SpeechActivity:
     share: float = 0.35  # threshold, as a share of the way from quiet to loud
     least_above_floor: float = 4.0  # dB above the noise floor that speech has at least
     most_below_peak: float = 35.0  # dB below the loud parts at which speech is no more heard
-    hangover_seconds: float = 0.10  # added on both sides: weak onsets, plosives' closures
+    hangover_seconds: float = 0.05  # added on both sides: weak onsets, plosives' closures
     least_seconds: float = 0.06  # shorter bursts are clicks
     flatness: float = 0.30  # spectral flatness above which a steady sound is noise, not a voice
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.alignment import Alignment
-from analysis.returns import Span, make_span
 from analysis.runs import find_runs
+from analysis.spans import Span, make_span
 from analysis.thresholds import Thresholds
 
 
