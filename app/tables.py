@@ -38,7 +38,7 @@ def diagnosis(name: str, found: Diagnosis) -> str:
     """A verdict, its evidence, and every metric."""
     lines = [f"{name}: {found.verdict}"]
     for failure in found.failures:
-        lines.append(f"  {failure.kind}{_span(failure.seconds)}: {failure.explanation}")
+        lines.append(f"  {failure.kind}: {failure.explanation}")
     lines += [f"  note: {note.kind}" for note in found.notes]
     metrics = [(key, number(value)) for key, value in found.metrics.items()]
     return "\n".join([*lines, aligned(metrics, indent="  "), ""])
@@ -52,13 +52,14 @@ def variants(infos: Sequence[VariantInfo]) -> str:
 
 def _info(info: VariantInfo) -> tuple[str, ...]:
     scores = info.card.scores if info.card else {}
+    rates = {key: value for key, value in scores.items() if key.endswith(("_wer", "_cer"))}
     return (
         info.name,
         info.family,
         f"{info.parameters:,}" if info.parameters else "-",
         info.checkpoint.name if info.checkpoint else "not trained",
         info.title,
-        "  ".join(f"{key} {percent(value)}" for key, value in scores.items()) or "-",
+        "  ".join(f"{key} {percent(value)}" for key, value in rates.items()) or "-",
     )
 
 
@@ -78,7 +79,3 @@ def percent(share: float | None) -> str:
 
 def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def _span(seconds: tuple[float, float]) -> str:
-    return f" {seconds[0]:.1f}-{seconds[1]:.1f} s"
