@@ -16,7 +16,7 @@ def seconds_axis(start: float, end: float, palette: Palette, *, title: bool = Tr
         "minallowed": start,
         "maxallowed": end,
         "title": {"text": "time (s)" if title else "", "standoff": 6, "font": {"size": 13}},
-        "ticksuffix": "",
+        "ticksuffix": "" if title else " s",  # the unit stands at one place or the other
         "nticks": 9,
         "showgrid": False,
         "zeroline": False,
