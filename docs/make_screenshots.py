@@ -12,8 +12,8 @@ from tests.dashboard import chromium, open_page, running  # noqa: E402
 IMAGES = ROOT / "docs" / "images"
 SAMPLE = "spoken_repetition"
 SHOTS = {  # file name: width, height, colour scheme
-    "compare-light": (1440, 1100, "light"),
-    "compare-dark": (1440, 1100, "dark"),
+    "compare-light": (1440, 1750, "light"),
+    "compare-dark": (1440, 1750, "dark"),
     "compare-narrow": (420, 900, "light"),
 }
 

@@ -204,11 +204,35 @@ def test_rows_that_a_zoom_makes_high_enough_are_labelled(page):
 
 def test_overlays_come_and_go(page):
     path = page.locator(".st-key-plot_ctc .scatterlayer")
-    assert path.is_visible()
-    page.locator("[data-overlay=path]").click()
-    path.wait_for(state="hidden")
-    page.locator("[data-overlay=path]").click()
+    switch = page.locator("[data-overlay=path]")
+    assert switch.get_attribute("aria-pressed") == "false"
+    assert path.is_hidden()  # at first nothing lies over the weights themselves
+    switch.click()
     path.wait_for(state="visible")
+    switch.click()
+    path.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("mark", "form"),
+    [("ins", "textDecorationLine"), ("del", "textDecorationLine"), ("mark", "borderBottomStyle")],
+)
+def test_a_difference_has_a_form_besides_its_colour(page, mark, form):
+    """As the page shows it: lines of a parent do not reach into a button by themselves."""
+    shown = page.evaluate(
+        """([mark, form]) => {
+            const text = document.querySelector('.st-key-card_ctc .attn-text').cloneNode()
+            const word = '<button class="attn-word">word</button>'
+            text.innerHTML = `<${mark}>${mark === 'ins' ? word : 'word'}</${mark}>`
+            document.querySelector('.st-key-card_ctc').append(text)
+            const style = getComputedStyle(text.querySelector(mark === 'ins' ? 'button' : mark))
+            const found = style[form]
+            text.remove()
+            return found
+        }""",
+        [mark, form],
+    )
+    assert shown == {"ins": "underline", "del": "line-through", "mark": "solid"}[mark]
 
 
 def test_nothing_is_fetched_from_elsewhere(browser, address):

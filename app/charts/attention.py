@@ -65,7 +65,8 @@ def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
         x=peaks.astype(np.float32),
         y=np.arange(len(peaks)),
         mode="lines",
-        line={"color": palette.path, "width": 1.5},
+        line={"color": palette.path, "width": 1.25},
+        opacity=0.8,
         hoverinfo="skip",
     )
 

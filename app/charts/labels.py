@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.spelling import words_of
 
 SMALLEST_ROW = 10.0  # pixels a row needs to carry its own label
-LONGEST = 9  # letters of a word that fit beside a map
+LONGEST = 8  # letters of a word that fit beside a map
 SHOWN = {" ": "␣", "<eos>": "‹end›", "<blank>": "‹blank›"}
 
 

@@ -104,6 +104,7 @@ class Player {
     this.pending = null                // position asked for before the audio element was there
     this.stopped = new AbortController()
     this.listen()
+    this.hideOverlays()
     this.timer = setInterval(() => this.scan(), SCAN_MS)
   }
 
@@ -328,6 +329,10 @@ class Player {
   overlay(button) {
     const on = button.getAttribute("aria-pressed") !== "true"
     button.setAttribute("aria-pressed", String(on))
+    this.hideOverlays()
+  }
+
+  hideOverlays() {
     const hidden = [...this.root.querySelectorAll("[data-overlay][aria-pressed=false]")]
     document.documentElement.dataset.attnHide = hidden.map((each) => each.dataset.overlay).join(" ")
   }
