@@ -9,24 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.interop.espnet import attention_from_state
+from tests.espnet_decoder import ATYPES as INITIAL
 
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 SIZES = {"eprojs": 13, "dunits": 11, "adim": 7, "aheads": 3, "awin": 4}
 SIZES |= {"aconv_chans": 5, "aconv_filts": 6}
-INITIAL = (
-    "noatt",
-    "dot",
-    "add",
-    "location",
-    "location2d",
-    "location_recurrent",
-    "coverage",
-    "coverage_location",
-    "multi_head_dot",
-    "multi_head_add",
-    "multi_head_loc",
-    "multi_head_multi_res_loc",
-)
 ATYPES = (*INITIAL, "forward", "forward_ta")
 PADDING_MATTERS = ("location_recurrent", "forward", "forward_ta")
 

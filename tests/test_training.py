@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from models.encoder import Encoder, EncoderOptions
+from models.recogniser import load_variant
 from models.text import Alphabet
+from models.training import train
 from models.training.augment import (
     FeatureAugmentation,
     SampleAugmentation,
@@ -196,14 +200,62 @@ def test_sentences_that_are_not_spelt_as_spoken_are_left_out():
     assert transcript("‘Don’t,’ he said -- no!") == "don't he said no"
 
 
-def test_two_processes_train_one_model(tmp_path):
+def test_no_usable_data_is_said_and_not_waited_for(store, tmp_path):
+    with pytest.raises(ValueError, match="no utterance is left"):
+        Sampler([(store, 1.0)], 100, 1, longest=5).epoch(0)
+    run = trainer(store, tmp_path, 3)
+    run.processes = 50
+    with pytest.raises(ValueError, match="too few for 50 processes"):
+        run.run()
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Eight half-second recordings of noise, the last two for dev."""
     rng = np.random.default_rng(0)
     lines = ["path\ttext\tsplit"]
     for number in range(8):
         soundfile.write(tmp_path / f"{number}.wav", rng.normal(size=8000) * 0.1, 16_000)
         lines.append(f"{number}.wav\tab\t{'dev' if number > 5 else 'train'}")
-    manifest = tmp_path / "manifest.tsv"
-    manifest.write_text("\n".join(lines) + "\n")
+    path = tmp_path / "manifest.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_decoder_is_trained_on_the_frozen_encoder_and_loads(checkpoints, manifest, tmp_path):
+    folder = shutil.copytree(checkpoints, tmp_path / "checkpoints")
+    encoder = (folder / "encoder.safetensors").read_bytes()
+    before = load_file(folder / "location.safetensors")
+    arguments = ["--variant", "location", "--data", str(manifest), "--dev", str(manifest),
+                 "--out", str(tmp_path / "run"), "--checkpoints", str(folder), "--copies", "1",
+                 "--updates", "2", "--batch-seconds", "2"]  # fmt: skip
+    assert train.main(arguments) == 0
+    assert (folder / "encoder.safetensors").read_bytes() == encoder
+    variant = load_variant("location", folder)
+    assert variant.info.card.training["updates"] == 2
+    assert set(variant.info.card.scores) == {"manifest_wer", "manifest_cer"}
+    after = load_file(folder / "location.safetensors")
+    assert after["output.weight"].shape != before["output.weight"].shape
+
+
+@pytest.mark.parametrize("data", ["missing.tsv", "broken.tsv"])
+def test_data_that_cannot_be_read_ends_in_one_sentence(checkpoints, tmp_path, capsys, data):
+    (tmp_path / "broken.tsv").write_text("file\twords\n")
+    arguments = ["--variant", "dot", "--data", str(tmp_path / data), "--out", str(tmp_path / "run")]
+    assert train.main([*arguments, "--checkpoints", str(checkpoints)]) == 1
+    message = capsys.readouterr().err
+    assert data.split(".")[0] in message
+    assert len(message.splitlines()) == 1
+
+
+def test_an_unknown_variant_is_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train.main(["--variant", "nosuch", "--data", "x.tsv", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "location2d" in capsys.readouterr().err
+
+
+def test_two_processes_train_one_model(manifest, tmp_path):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone",
         "-m", "models.training.train", "--variant", "ctc", "--data", str(manifest),

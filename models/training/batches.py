@@ -44,9 +44,17 @@ class Sampler:
         self.longest, self.curriculum = longest, curriculum
 
     def epoch(self, number: int) -> list[list[tuple[int, int]]]:
-        """The batches of an epoch, each a list of (store, row)."""
+        """The batches of an epoch, each a list of (store, row).
+
+        Raises
+        ------
+        ValueError
+            If no utterance is short enough.
+        """
         rng = np.random.default_rng([self.seed, number])
         rows, lengths = self._draw(rng)
+        if not rows:
+            raise ValueError(f"no utterance is left that is at most {self.longest} frames long")
         jitter = rng.uniform(0.93, 1.07, len(rows))  # other neighbours every epoch
         order = np.argsort(lengths * jitter)
         batches, batch, widest = [], [], 0

