@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.audio import load
 from models.features import MEL_BINS, log_mel
 from models.training.augment import SampleAugmentation, augment_samples
 from models.training.corpus import Utterance, read_manifest
+from models.training.recordings import load_utterance
 from models.training.store import write_store
 
 PIECE = 200  # utterances in one piece of work
@@ -31,7 +31,7 @@ def _piece(utterances: list[Utterance], copy: int, seed: int, clean: bool) -> li
     rng = np.random.default_rng([seed, copy, *utterances[0].id.encode()])
     babble, made = np.zeros(0, np.float32), []
     for utterance in utterances:
-        samples = load(utterance.path).samples
+        samples = load_utterance(utterance).samples
         if not clean:
             changed = augment_samples(samples, SampleAugmentation(), rng, babble)
             babble, samples = samples, changed
@@ -57,7 +57,11 @@ def extract(
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("manifest", type=Path, help="TSV or CSV with path and text")
+    parser.add_argument(
+        "manifest",
+        type=Path,
+        help="data set: CSV, TSV, NeMo JSON lines, Kaldi or LibriSpeech folder",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the store")
     parser.add_argument("--split", default="train", help="rows of the manifest to use")
     parser.add_argument("--corpus", help="only rows of this corpus")

@@ -20,10 +20,11 @@ from analysis.diagnosis import diagnose
 from analysis.errors import Score, pool, score
 from analysis.forced_alignment import viterbi
 from models import recogniser
-from models.audio import Recording, load
+from models.audio import Recording
 from models.recogniser import Decoded, Encoded, Variant
 from models.search import SearchOptions
 from models.training.corpus import Utterance, read_manifest
+from models.training.recordings import load_utterance
 
 BATCH = 16  # recordings decoded together
 NEAR_SECONDS = 0.08  # a character this close to its CTC time counts as aligned
@@ -85,7 +86,7 @@ def _near(decoded: Decoded, log_probs: np.ndarray, ids: Sequence[int]) -> list[b
 
 def batches(utterances: list[Utterance]) -> Iterator[tuple[list[Utterance], list[Recording]]]:
     """Utterances of similar length with their recordings."""
-    loaded = sorted(((load(u.path), u) for u in utterances), key=lambda pair: pair[0].seconds)
+    loaded = sorted(((load_utterance(u), u) for u in utterances), key=lambda pair: pair[0].seconds)
     for start in range(0, len(loaded), BATCH):
         part = loaded[start : start + BATCH]
         yield [utterance for _, utterance in part], [recording for recording, _ in part]
@@ -171,7 +172,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("manifest", type=Path, nargs="?", help="TSV or CSV with path and text")
+    parser.add_argument(
+        "manifest",
+        type=Path,
+        nargs="?",
+        help="data set: CSV, TSV, NeMo JSON lines, Kaldi or LibriSpeech folder",
+    )
     parser.add_argument("--split", default="dev", help="rows of the manifest to use (default dev)")
     parser.add_argument("--checkpoints", type=Path, help="folder of checkpoints")
     parser.add_argument("--variants", help="comma-separated; all that have a checkpoint by default")

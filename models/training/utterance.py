@@ -1,0 +1,63 @@
+"""One row of a data set, whatever form the data set has."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class ManifestError(ValueError):
+    """A data set that cannot be read: one sentence naming the file and, where there is one, line."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording, or a part of one, and what was said in it."""
+
+    id: str  # unique in its data set
+    path: Path  # audio file
+    text: str  # transcript as the data set spells it
+    corpus: str = ""  # data set it comes from
+    split: str = ""  # train, dev, ...; empty where the data set makes no difference
+    speaker: str = ""
+    seconds: float | None = None  # as the data set says; None where it does not
+    start: float = 0.0  # where in the file it begins, seconds
+    end: float | None = None  # where it ends; None: with the file
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)  # further columns
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines of a UTF-8 file, from 1, without their ends.
+
+    Raises
+    ------
+    ManifestError
+        Where the file cannot be opened or is not UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ManifestError(f"{path.name} is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def number(value: object, name: str, where: str) -> float | None:
+    """A finite number of at least zero; None for nothing.
+
+    Raises
+    ------
+    ManifestError
+        For anything else; `name` and `where` tell the user which value of which line.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not (math.isfinite(found) and found >= 0):
+        raise ManifestError(f"{where}: {name} is {value!r}, which is not a number of at least 0")
+    return found

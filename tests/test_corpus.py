@@ -1,0 +1,282 @@
+"""Data sets in every form: what is read, and what is said about mistakes."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.audio import AudioError
+from models.torchaudio_cpu import torchaudio
+from models.training.corpus import (
+    ManifestError,
+    iterate_manifest,
+    read_manifest,
+    require_audio,
+)
+from models.training.librispeech import download
+from models.training.recordings import load_utterance
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def summary(path: Path, split: str | None = None) -> list[tuple]:
+    return [(u.id, u.path, u.text, u.speaker, u.seconds) for u in read_manifest(path, split)]
+
+
+def test_every_form_gives_the_same_utterances(tmp_path):
+    """Two utterances of a speaker, once in every form."""
+    flac = {f"libri/7/9/7-9-{n}.flac": "" for n in (0, 1)}
+    write(tmp_path, flac | {
+        "t.tsv": "id\tpath\ttext\tspeaker\n7-9-0\tlibri/7/9/7-9-0.flac\ta \"b\"\t7\n"
+                 "7-9-1\tlibri/7/9/7-9-1.flac\tc, d\t7\n",
+        "t.csv": 'path,speaker,text\nlibri/7/9/7-9-0.flac,7,"a ""b"""\n'
+                 'libri/7/9/7-9-1.flac,7,"c, d"\n',
+        "semicolon.csv": 'path;speaker;text\nlibri/7/9/7-9-0.flac;7;"a ""b"""\n'
+                 'libri/7/9/7-9-1.flac;7;c, d\n',
+        "n.jsonl": '{"audio_filepath": "libri/7/9/7-9-0.flac", "text": "a \\"b\\"", "speaker": 7}\n'
+                   '\n{"audio_filepath": "libri/7/9/7-9-1.flac", "text": "c, d", "speaker": "7"}\n',
+        "k/wav.scp": "7-9-0 ../libri/7/9/7-9-0.flac\n7-9-1\t../libri/7/9/7-9-1.flac\n",
+        "k/text": '7-9-0 a "b"\n7-9-1 c, d\n', "k/utt2spk": "7-9-0 7\n7-9-1 7\n",
+        "libri/7/9/7-9.trans.txt": '7-9-0 a "b"\n7-9-1 c, d\n',
+    })  # fmt: skip
+    expected = summary(tmp_path / "t.tsv")
+    assert [row[2] for row in expected] == ['a "b"', "c, d"]
+    for form in ("t.csv", "semicolon.csv", "n.jsonl", "k", "k/wav.scp", "libri"):
+        found = summary(tmp_path / form)
+        found = [(row[0], row[1].resolve(), *row[2:]) for row in found]
+        assert found == [(row[0], row[1].resolve(), *row[2:]) for row in expected], form
+
+
+def test_lengths_splits_and_further_columns_are_kept(tmp_path):
+    write(tmp_path, {
+        "m.csv": "path,text,split,seconds,age_group,corpus\na.wav,x,dev,1.5,child,c\n"
+                 "b.wav,y,train,,adult,c\n",
+        "m.json": '{"audio_filepath": "a.wav", "text": "x", "duration": 2, "lang": "el", '
+                  '"note": null}',
+    })  # fmt: skip
+    first, second = read_manifest(tmp_path / "m.csv")
+    assert (first.seconds, first.corpus, dict(first.extra)) == (1.5, "c", {"age_group": "child"})
+    assert second.seconds is None
+    assert [row.id for row in read_manifest(tmp_path / "m.csv", "dev")] == ["a"]
+    (row,) = read_manifest(tmp_path / "m.json")
+    assert (row.seconds, dict(row.extra), row.end) == (2.0, {"lang": "el"}, None)
+    assert read_manifest(tmp_path / "m.json", "dev") == [row]  # no split: belongs to each
+
+
+def test_file_names_that_meet_again_get_ids_of_their_own(tmp_path):
+    rows = "path,text\n" + "".join(f"{folder}/1.wav,x\n" for folder in "abc")
+    write(tmp_path, {"m.csv": rows})
+    assert [row.id for row in read_manifest(tmp_path / "m.csv")] == ["1", "1-2", "1-3"]
+
+
+def test_a_folder_of_subsets_tells_train_from_dev(tmp_path):
+    for subset in ("train-clean-100", "dev-clean"):
+        write(tmp_path / subset / "1" / "2", {"1-2.trans.txt": "1-2-0 HI\n", "1-2-0.flac": ""})
+    rows = read_manifest(tmp_path)
+    assert {(row.corpus, row.split) for row in rows} == {
+        ("train-clean-100", "train"),
+        ("dev-clean", "dev"),
+    }
+    assert [row.corpus for row in read_manifest(tmp_path, "dev")] == ["dev-clean"]
+    assert [row.split for row in read_manifest(tmp_path / "dev-clean")] == [""]
+
+
+def test_parts_are_cut_out_of_their_recordings(tmp_path):
+    samples = np.repeat([0.1, 0.2, 0.3], 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", samples, 16_000, subtype="FLOAT")
+    write(tmp_path, {
+        "wav.scp": "long long.wav\n", "text": "a one\nb two\nc three\nd late\n",
+        "segments": "a long 0 1\nb long 1.25 1.75\nc long 2.5 -1\nd long 9 10\n",
+        "n.jsonl": '{"audio_filepath": "long.wav", "text": "two", "offset": 1.0, "duration": 0.5}',
+    })  # fmt: skip
+    *rows, late = read_manifest(tmp_path)
+    loaded = [load_utterance(row) for row in rows]
+    assert [round(recording.seconds, 3) for recording in loaded] == [1.0, 0.5, 0.5]
+    assert [float(r.samples.mean()) for r in loaded] == pytest.approx([0.1, 0.2, 0.3], abs=1e-4)
+    assert [row.seconds for row in rows] == [1.0, 0.5, None]
+    with pytest.raises(AudioError, match=r"d starts at 9 s, but long.wav has only 3.0 s"):
+        load_utterance(late)
+    (part,) = read_manifest(tmp_path / "n.jsonl")
+    assert part.id == "long-1"
+    assert load_utterance(part).samples.mean() == pytest.approx(0.2, abs=1e-4)
+
+
+FILES = {  # name: (content, what is said)
+    "empty.csv": ("", "empty.csv is empty"),
+    "words.csv": ("path,words\nx.wav,a\n", "words.csv has no column text"),
+    "short.csv": ("path,text\nx.wav,a\ny.wav\n", "short.csv line 3 is incomplete"),
+    "comma.csv": ("path,text\nx.wav,well, yes\n", "comma.csv line 2 has 3 columns"),
+    "nopath.tsv": ("path\ttext\n\ta\n", "nopath.tsv line 2 is incomplete"),
+    "length.csv": ("path,text,seconds\nx,a,1\ny,b,long\n", "length.csv line 3: .*'long'"),
+    "negative.json": (
+        '{"audio_filepath": "x", "text": "", "duration": -1}',
+        "negative.json line 1: .*not a number of at least 0",
+    ),
+    "nan.json": ('{"audio_filepath": "x", "text": "", "duration": NaN}', "nan.json line 1"),
+    "notext.json": ('{"audio_filepath": "x"}', "notext.json line 1 has no text"),
+    "nofile.json": ('{"text": "x"}', "nofile.json line 1 has no audio_filepath"),
+    "cut.json": ('{"audio_filepath": "x", "text": "a"}\n{"audio', "cut.json line 2 is not JSON"),
+    "list.json": ('[{"audio_filepath": "x"}]', "one object a line"),
+    "number.json": ('{"audio_filepath": "x", "text": "a"}\n7\n', "number.json line 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_row_is_named_in_one_sentence(tmp_path, name):
+    content, message = FILES[name]
+    write(tmp_path, {name: content})
+    with pytest.raises(ManifestError, match=message) as caught:
+        read_manifest(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+GOOD = {"wav.scp": "u x.wav\n", "text": "u hi\n"}
+FOLDERS = {  # name: (files beside GOOD, what is said)
+    "command": ({"wav.scp": "u sph2pipe -f wav x.sph |\n"}, "wav.scp line 1 is a command"),
+    "input": ({"wav.scp": "v y.wav\nu -\n", "text": "v a\nu b\n"}, "wav.scp line 2 is a command"),
+    "archive": ({"wav.scp": "u feats.ark:123\n"}, "Kaldi archive"),
+    "nothing": ({"wav.scp": "u\n"}, "wav.scp line 1 names no recording"),
+    "untold": ({"text": "v hi\n"}, "wav.scp line 1: u has no line in text"),
+    "lost": ({"segments": "u y 0 1\n"}, "segments line 1: the recording y is not in wav.scp"),
+    "few": ({"segments": "\nu u 0\n"}, "segments line 2 needs"),
+    "backwards": ({"segments": "u u 2 1\n"}, "ends before it starts"),
+    "when": ({"segments": "u u zero 1\n"}, "segments line 1: the start is 'zero'"),
+    "who": ({"utt2spk": "u\n"}, "utt2spk line 1 is incomplete"),
+    "latin": ({}, "text is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_bad_kaldi_line_is_named_in_one_sentence(tmp_path, name):
+    files, message = FOLDERS[name]
+    write(tmp_path, GOOD | files)
+    if name == "latin":
+        (tmp_path / "text").write_bytes("u für\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match=message):
+        read_manifest(tmp_path)
+
+
+def test_a_command_in_wav_scp_is_not_run(tmp_path):
+    write(tmp_path, GOOD | {"wav.scp": f"u touch {tmp_path}/ran |\n"})
+    with pytest.raises(ManifestError):
+        read_manifest(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_no_data_set_is_said(tmp_path):
+    with pytest.raises(ManifestError, match=r"neither wav\.scp and text"):
+        read_manifest(tmp_path)
+    with pytest.raises(ManifestError, match="there is no file or folder"):
+        read_manifest(tmp_path / "nowhere")
+    write(tmp_path, {"wav.scp": "u x.wav\n"})
+    with pytest.raises(ManifestError, match="no file text"):
+        read_manifest(tmp_path)
+    write(tmp_path / "libri" / "1" / "2", {"1-2.trans.txt": "1-2-0 HI\n"})
+    with pytest.raises(ManifestError, match=r"1-2.trans.txt line 1: there is no 1-2-0.flac"):
+        read_manifest(tmp_path / "libri")
+
+
+def test_missing_recordings_are_found_before_they_are_needed(tmp_path):
+    write(tmp_path, {"m.csv": "path,text\na.wav,x\nb.wav,y\n", "a.wav": ""})
+    with pytest.raises(ManifestError, match=r"m.csv names .*b.wav$"):
+        require_audio(read_manifest(tmp_path / "m.csv"), "m.csv")
+
+
+def test_rows_come_one_by_one(tmp_path):
+    """The second row is broken and unknown while the first is already at work."""
+    write(tmp_path, {"m.csv": "path,text\na.wav,x\nbroken\n"})
+    rows = iterate_manifest(tmp_path / "m.csv")
+    assert next(rows).id == "a"
+    with pytest.raises(ManifestError, match="line 3"):
+        next(rows)
+
+
+def test_reading_needs_neither_torch_nor_streamlit():
+    code = "import sys, models.training.corpus; print({'torch', 'streamlit'} & set(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "set()"
+
+
+CELL = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=20)
+
+
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=5))
+def test_json_lines_give_back_what_was_written(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("nemo") / "m.jsonl"
+    lines = [json.dumps({"audio_filepath": name, "text": text}) for name, text in rows]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = read_manifest(path)
+    assert [row.text for row in found] == [text for _, text in rows]
+    assert [row.path for row in found] == [path.parent / name for name, _ in rows]
+    assert len({row.id for row in found}) == len(rows)
+
+
+def archive() -> bytes:
+    """A LibriSpeech subset of one utterance, packed as OpenSLR packs it."""
+    file, audio = io.BytesIO(), io.BytesIO()
+    soundfile.write(audio, np.zeros(1600), 16_000, format="FLAC")
+    chapter = "LibriSpeech/dev-clean/84/121123/84-121123"
+    files = {".trans.txt": b"84-121123-0000 GO DO YOU HEAR\n", "-0000.flac": audio.getvalue()}
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for ending, content in files.items():
+            info = tarfile.TarInfo(chapter + ending)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def test_a_downloaded_subset_is_read_as_a_librispeech_folder(tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(url, path, **_):
+        asked.append(url)
+        Path(path).write_bytes(archive())
+
+    monkeypatch.setattr(torchaudio.datasets.librispeech, "download_url_to_file", fetch)
+    (row,) = read_manifest(download("dev-clean", tmp_path))
+    assert (row.id, row.text, row.speaker) == ("84-121123-0000", "GO DO YOU HEAR", "84")
+    assert load_utterance(row).seconds == pytest.approx(0.1)
+    assert download("dev-clean", tmp_path) == tmp_path / "LibriSpeech" / "dev-clean"
+    assert len(asked) == 1  # the second call finds the first one's folder
+    assert asked[0].endswith("dev-clean.tar.gz")
+
+
+def test_an_interrupted_unpacking_is_not_taken_for_the_whole(tmp_path, monkeypatch):
+    half = tmp_path / "downloads" / "LibriSpeech" / "dev-clean" / "84"
+    half.mkdir(parents=True)
+    monkeypatch.setattr(
+        torchaudio.datasets.librispeech,
+        "download_url_to_file",
+        lambda url, path, **_: Path(path).write_bytes(archive()),
+    )
+    assert len(read_manifest(download("dev-clean", tmp_path))) == 1
+
+
+def test_being_offline_is_said(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torchaudio.datasets.librispeech, "download_url_to_file", fail)
+    with pytest.raises(ManifestError, match=r"could not be downloaded .*check the connection"):
+        download("train-clean-100", tmp_path)
+    with pytest.raises(ManifestError, match="no LibriSpeech subset 'mini'"):
+        download("mini", tmp_path)
