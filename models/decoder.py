@@ -16,6 +16,7 @@ class DecoderStep(NamedTuple):
     logits: Tensor  # (batch, vocabulary), before the softmax
     weights: Tensor  # (batch, heads, frames), what this step listened to
     state: Any  # to pass to the next step; a tree of batch-first tensors
+    global_mass: Tensor | None = None  # (batch, heads) attention to a global token, beside the maps
 
 
 class DecoderState(NamedTuple):
@@ -72,6 +73,7 @@ class Decoder(nn.Module):
     """
 
     vocabulary: int  # number of output tokens
+    map_layers: int = 0  # layers whose maps lie one after the other on the axis of heads; 0: none
 
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[Any, Any]:
         """Memory and first state for speech (batch, frames, dim) of those lengths (batch,)."""
@@ -227,11 +229,18 @@ class LSTMDecoder(Decoder):
             maps.append(weights)
         return self.output(torch.stack(tops, 1)), torch.stack(maps, 1)
 
-    def _attend(self, embedded: Tensor, memory: Any, state: DecoderState, intervention):
+    def query(self, previous: Tensor, state: DecoderState) -> Tensor:
+        """What the attention is asked (batch, query_dim) after the tokens `previous` (batch,)."""
+        return self._query(self.embedding(previous), state)
+
+    def _query(self, embedded: Tensor, state: DecoderState) -> Tensor:
         query = self.dropout(state.hidden[0])
         if self.attention.wants_previous_output:
             query = torch.cat((query, embedded), -1)
-        return self.attention(query, memory, state.attention, intervention)
+        return query
+
+    def _attend(self, embedded: Tensor, memory: Any, state: DecoderState, intervention):
+        return self.attention(self._query(embedded, state), memory, state.attention, intervention)
 
     def _recur(self, gates: Tensor, state: DecoderState) -> DecoderState:
         """All layers one step further, given the first layer's summed gates (batch, 4 units)."""

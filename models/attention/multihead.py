@@ -157,9 +157,10 @@ class MultiResolutionFeatures(LocationFeatures):
 class MultiHeadMultiResLoc(MultiHeadLocationScore):
     """Location-aware heads with filters of different length.
 
-    As `MultiHeadLoc`, but head h (from 1) has filters of ``2 * (r * h // heads) + 1`` taps where
-    ``kernel = 2 r + 1``, and energies are divided by ``sqrt(attention_dim / heads)``. ESPnet's
-    AttMultiHeadMultiResLoc.
+    ``e_ht = v_h . tanh(W_h q + K_h x_t + b_h + l_ht) / sqrt(d)`` with the location features
+    ``l_h = U_h (F_h * a_h)`` as `MultiHeadLoc`, but head h (from 1) has filters of
+    ``2 * (r * h // heads) + 1`` taps where ``kernel = 2 r + 1``; ``d = attention_dim / heads``.
+    ESPnet's AttMultiHeadMultiResLoc.
     """
 
     def __init__(
