@@ -6,23 +6,20 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import backend, cards, charts, controls, links
+from app import backend, cards, charts, links
 from app.backend import Request, Store
 from app.charts.attention import rows_of
 from app.comparison import VariantResult
-from app.controls import Choice
+from app.controls import sidebar
+from app.controls.sidebar import Choice
 from app.player import CONTAINER, player
 from app.samples import samples
 from app.scores import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
-from models.audio import AudioError, Recording
+from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
+from models.audio import Recording
 from models.recogniser import VariantInfo, variants
-
-PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "showTips": False,
-        "modeBarButtonsToRemove": ["pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "select2d",
-                                   "lasso2d"],
-        "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
 
 Slots = dict[str, DeltaGenerator]  # the cards' places by variant
 
@@ -50,53 +47,22 @@ def page() -> None:
     """Draw the page."""
     infos = variants()
     clips = samples()
-    controls.restore(st.query_params, clips, infos)
-    choice = controls.sidebar(clips, infos)
-    _write_address(links.write(choice.view))
-    recording = _recording(choice)
+    sidebar.restore(st.query_params, clips, infos)
+    choice = sidebar.sidebar(clips, infos)
+    write_address(links.write(choice.view))
+    recording = opened(choice.source)
     if recording is None:
         return
     title = choice.source.name
     st.html(cards.recording_line(title, recording.seconds, choice.reference))
     for warning in recording.warnings:
-        st.warning(_plain(warning), icon=":material/hearing:")
+        st.warning(plain(warning), icon=":material/hearing:")
     chosen = tuple(info for info in infos if info.name in choice.variants)
     if not chosen:
         _nothing_chosen(infos)
         return
-    _compare(Job(recording, choice, *_request(recording, choice), chosen))
-
-
-def _plain(text: str) -> str:
-    """Text that Streamlit's Markdown shows as it is."""
-    return "".join(f"\\{char}" if char in r"\`*_[]<>#|$~:" else char for char in text)
-
-
-def _write_address(params: dict[str, str]) -> None:
-    if st.query_params.to_dict() != params:
-        st.query_params.from_dict(params)
-
-
-def _recording(choice: Choice) -> Recording | None:
-    """The chosen recording; what is wrong with it is said in its place."""
-    source = choice.source
-    if source.content is None:
-        _invite(source.kind)
-        return None
-    try:
-        return backend.open_recording(source.content, source.name)
-    except AudioError as error:
-        st.error(_plain(str(error)), icon=":material/error:")
-        return None
-
-
-def _invite(kind: str) -> None:
-    messages = {
-        "Upload": "Choose an audio file in the sidebar: every mechanism will decode it at once.",
-        "Record": "Press the microphone in the sidebar and say a sentence in English.",
-        "Sample": "There are no samples in this copy of AttnScope: upload a recording instead.",
-    }
-    st.info(messages[kind], icon=":material/graphic_eq:")
+    request = request_for(recording, choice.source.sample, choice.view.options)
+    _compare(Job(recording, choice, *request, chosen))
 
 
 def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
@@ -111,12 +77,6 @@ def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
             "folder that has some.",
             icon=":material/error:",
         )
-
-
-def _request(recording: Recording, choice: Choice) -> tuple[Request, Store]:
-    request = Request(backend.digest_of(recording), choice.view.options)
-    shared = choice.source.sample is not None
-    return request, backend.shared_store() if shared else backend.private_store()
 
 
 # --- results
@@ -136,7 +96,7 @@ def _compare(job: Job) -> None:
     results = _results(job, slots, progress)
     if results:
         table(results, job.choice.view.normalizer)
-    _about_link(job)
+    address_note(job.choice.source.sample)
 
 
 def _player(job: Job) -> None:
@@ -196,7 +156,7 @@ def _decode(
         job.recording, job.request, [info.name for info in missing], job.store
     )
     for step, info in enumerate(missing, start=done):
-        bar.progress(step / total, text=f"{_plain(info.title)} listens · {step + 1} of {total}")
+        bar.progress(step / total, text=f"{plain(info.title)} listens · {step + 1} of {total}")
         outcome = next(outcomes)
         if outcome.result is None:
             _failed_card(info, slots[info.name], outcome.error)
@@ -266,14 +226,4 @@ def _card(job: Job, slot: DeltaGenerator, result: VariantResult) -> None:
 def _failed_card(info: VariantInfo, slot: DeltaGenerator, error: str) -> None:
     with slot.container():
         st.html(cards.head(info, None))
-        st.error(_plain(error), icon=":material/error:")
-
-
-def _about_link(job: Job) -> None:
-    if job.choice.source.sample:
-        st.caption("The address of this page shows this very view to anybody who opens it.")
-    else:
-        st.caption(
-            "The address keeps mechanisms and options, not the recording: an upload is yours alone "
-            "and cannot be linked."
-        )
+        st.error(plain(error), icon=":material/error:")

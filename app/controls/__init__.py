@@ -1,0 +1,1 @@
+"""Controls that pages share, each with help; what they say survives a change of page."""

@@ -1,0 +1,99 @@
+"""Decoding options, the same on every page that decodes."""
+
+import streamlit as st
+
+from app import links
+from models.search import SearchOptions
+
+USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
+
+
+def restore(options: SearchOptions) -> None:
+    """Give every control that has no value yet the one from `options`."""
+    state = st.session_state
+    for name, limits in links.RANGES.items():
+        state.setdefault(name, getattr(options, limits.option))
+    state.setdefault("window_on", options.window is not None)
+    state.setdefault("window", options.window or USUAL_WINDOW)
+
+
+def choose() -> SearchOptions:
+    """Draw the controls and say what they say."""
+    beam = st.slider(
+        "Beam",
+        1,
+        20,
+        key="beam",
+        help="Hypotheses kept at every step. 1 is greedy: the likeliest token, always.",
+    )
+    ctc_weight = st.slider(
+        "CTC weight",
+        0.0,
+        1.0,
+        step=0.1,
+        key="ctc",
+        help="How much CTC has a say in the beam (joint CTC/attention decoding). 0 is attention "
+        "alone, which is where loops and early stops show.",
+    )
+    temperature = st.slider(
+        "Attention temperature",
+        0.25,
+        2.0,
+        step=0.05,
+        key="sharpen",
+        help="Attention energies are divided by this before the softmax: below 1 sharpens, above 1 "
+        "blurs where a mechanism listens.",
+    )
+    limit = st.slider(
+        "Length limit (tokens per 40 ms)",
+        0.1,
+        2.0,
+        step=0.1,
+        key="limit",
+        help="The decoder is cut off after this many tokens per attention frame; reaching it is "
+        "what the verdict “runaway” means.",
+    )
+    length = st.slider(
+        "Length bonus",
+        -2.0,
+        2.0,
+        step=0.1,
+        key="length",
+        help="Added to the score for every token: above 0 favours longer texts. Needs a beam.",
+    )
+    coverage = st.slider(
+        "Coverage weight",
+        0.0,
+        1.0,
+        step=0.05,
+        key="coverage",
+        help="Favours hypotheses that listened to more of the recording. Needs a beam.",
+    )
+    return SearchOptions(
+        beam=beam,
+        max_length_ratio=limit,
+        length_penalty=length,
+        ctc_weight=ctc_weight,
+        coverage_penalty=coverage,
+        temperature=temperature,
+        window=_window(),
+    )
+
+
+def _window() -> tuple[float, float] | None:
+    on = st.toggle(
+        "Window around the last peak",
+        key="window_on",
+        help="Let each token listen only near where the one before it did: a remedy for jumps.",
+    )
+    if not on:
+        return None
+    back, ahead = st.slider(
+        "Window (seconds back, ahead)",
+        links.WINDOW.low,
+        links.WINDOW.high,
+        key="window",
+        step=0.1,
+        help="Seconds before and after the last token's attention peak that stay audible.",
+    )
+    return back, ahead

@@ -1,0 +1,66 @@
+"""What all pages that show a recording have in common."""
+
+import streamlit as st
+
+from app import backend
+from app.backend import Request, Store
+from app.controls.recording import Source
+from app.samples import Sample
+from models.audio import AudioError, Recording
+from models.search import SearchOptions
+
+PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "showTips": False,
+        "modeBarButtonsToRemove": ["pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "select2d",
+                                   "lasso2d"],
+        "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit's Markdown shows as it is."""
+    return "".join(f"\\{char}" if char in r"\`*_[]<>#|$~:" else char for char in text)
+
+
+def write_address(params: dict[str, str]) -> None:
+    """Put a view into the address, so that the address shows it again."""
+    if st.query_params.to_dict() != params:
+        st.query_params.from_dict(params)
+
+
+def opened(source: Source) -> Recording | None:
+    """The chosen recording; what is wrong with it is said in its place."""
+    if source.content is None:
+        _invite(source.kind)
+        return None
+    try:
+        return backend.open_recording(source.content, source.name)
+    except AudioError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+
+
+def _invite(kind: str) -> None:
+    messages = {
+        "Upload": "Choose an audio file in the sidebar: every mechanism will decode it at once.",
+        "Record": "Press the microphone in the sidebar and say a sentence in English.",
+        "Sample": "There are no samples in this copy of AttnScope: upload a recording instead.",
+    }
+    st.info(messages[kind], icon=":material/graphic_eq:")
+
+
+def request_for(
+    recording: Recording, sample: Sample | None, options: SearchOptions
+) -> tuple[Request, Store]:
+    """What is to be decoded, and where its results live: a sample's are everybody's."""
+    request = Request(backend.digest_of(recording), options)
+    return request, backend.shared_store() if sample else backend.private_store()
+
+
+def address_note(sample: Sample | None) -> None:
+    """What the address of the page can and cannot say."""
+    if sample:
+        st.caption("The address of this page shows this very view to anybody who opens it.")
+    else:
+        st.caption(
+            "The address keeps mechanisms and options, not the recording: an upload is yours alone "
+            "and cannot be linked."
+        )
