@@ -18,10 +18,11 @@ import streamlit as st
 import torch
 
 from analysis.errors import score
-from app.comparison import Models, VariantResult, compare
+from app.comparison import Models, VariantResult, assess, compare
 from models import audio, features
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.recogniser import Decoded, Encoded, Variant, VariantInfo
 from models.search import SearchOptions
 from models.torchaudio_cpu import torchaudio
 
@@ -153,6 +154,19 @@ def decode(
                 yield Outcome(result.info.name, result)
         except CheckpointError as error:
             yield Outcome(waiting.pop(0), None, str(error))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8, scope="session")
+def encoded(digest: str, _recording: Recording) -> Encoded:
+    """The recording as the shared encoder hears it."""
+    return models().encode(_recording)
+
+
+def assessed(
+    info: VariantInfo, variant: Variant, encoded: Encoded, decoded: Decoded
+) -> VariantResult:
+    """A decoding that did not come from search, diagnosed like those that did."""
+    return assess(info, variant, encoded, 0, decoded, None, "basic")
 
 
 def scored(result: VariantResult, reference: str | None, normalizer: str) -> VariantResult:

@@ -1,4 +1,4 @@
-"""Deep links: what stands in the address of the Compare page, and what may be read from it.
+"""Deep links: what stands in the address of a page, and what may be read from it.
 
 An address comes from anybody, so everything in it is checked against what exists; what does not fit
 is ignored. Uploads and recordings cannot be linked: they belong to their session.
@@ -54,7 +54,8 @@ def _window(text: str) -> tuple[float, float] | None:
     return (ends[0], ends[1]) if len(ends) == 2 and None not in ends else None
 
 
-def _options(params: Mapping[str, str]) -> SearchOptions:
+def read_options(params: Mapping[str, str]) -> SearchOptions:
+    """Decoding options from an address; what is missing or impossible is as usual."""
     kinds = {each.name: type(each.default) for each in fields(SearchOptions)}
     found = {}
     for name, limits in RANGES.items():
@@ -62,6 +63,18 @@ def _options(params: Mapping[str, str]) -> SearchOptions:
         if value is not None:
             found[limits.option] = kinds[limits.option](value)
     return SearchOptions(**found, window=_window(params.get("window", "")))
+
+
+def write_options(options: SearchOptions) -> dict[str, str]:
+    """Decoding options for an address; what is as usual is left out."""
+    usual, params = SearchOptions(), {}
+    for name, limits in RANGES.items():
+        value = getattr(options, limits.option)
+        if value != getattr(usual, limits.option):
+            params[name] = f"{value:g}"
+    if options.window is not None:
+        params["window"] = "-".join(f"{end:g}" for end in options.window)
+    return params
 
 
 def read(
@@ -77,7 +90,7 @@ def read(
     return View(
         sample=sample if sample in samples else None,
         variants=names or None,
-        options=_options(params),
+        options=read_options(params),
         normalizer=normalizer if normalizer in normalizers else "basic",
         every_token=params.get("rows") == "all",
     )
@@ -85,20 +98,48 @@ def read(
 
 def write(view: View) -> dict[str, str]:
     """The address of a view; what is as usual is left out."""
-    usual = SearchOptions()
     params = {}
     if view.sample is not None:
         params["sample"] = view.sample
     if view.variants is not None:
         params["variants"] = ",".join(view.variants)
-    for name, limits in RANGES.items():
-        value = getattr(view.options, limits.option)
-        if value != getattr(usual, limits.option):
-            params[name] = f"{value:g}"
-    if view.options.window is not None:
-        params["window"] = "-".join(f"{end:g}" for end in view.options.window)
+    params |= write_options(view.options)
     if view.normalizer != "basic":
         params["normalizer"] = view.normalizer
     if view.every_token:
         params["rows"] = "all"
+    return params
+
+
+@dataclass(frozen=True)
+class CloserView:
+    """Everything a link to the page about one mechanism can say."""
+
+    sample: str | None = None
+    variant: str | None = None  # None: the first that is trained
+    options: SearchOptions = field(default_factory=SearchOptions)
+    step: int = 0  # output step that is taken apart
+
+
+def read_closer(
+    params: Mapping[str, str], samples: Mapping[str, object], variants: Mapping[str, object]
+) -> CloserView:
+    """The view an address asks for, as far as it exists; a step may lie beyond the decoding."""
+    sample, variant = params.get("sample"), params.get("variant")
+    return CloserView(
+        sample=sample if sample in samples else None,
+        variant=variant if variant in variants else None,
+        options=read_options(params),
+        step=int(_number(params.get("step", ""), 0, 1e6) or 0),
+    )
+
+
+def write_closer(view: CloserView) -> dict[str, str]:
+    """The address of a view; what is as usual is left out."""
+    params = {} if view.sample is None else {"sample": view.sample}
+    if view.variant is not None:
+        params["variant"] = view.variant
+    params |= write_options(view.options)
+    if view.step:
+        params["step"] = str(view.step)
     return params

@@ -10,7 +10,7 @@ if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
 from app.theme import ICON, style_sheet  # noqa: E402
-from app.views import compare  # noqa: E402
+from app.views import closer, compare  # noqa: E402
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     pages = [
         st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare",
                 default=True),
+        st.Page(closer.page, title="Look closer", icon=":material/zoom_in:", url_path="closer"),
     ]  # fmt: skip
     st.navigation(pages, position="top").run()
 

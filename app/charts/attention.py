@@ -15,6 +15,7 @@ from app.theme import Palette, sign
 
 TOP, BOTTOM = 16, 42
 FIT_HEIGHT = 400  # pixels of a map that has to share the screen with others
+SMALL_HEIGHT = 230  # pixels of one head among many
 TALL_ROW = 13.0  # pixels of a row when every token is to be read
 TALLEST = 6_000  # pixels; beyond it rows shrink again
 FAINTEST_TOP = (
@@ -31,9 +32,9 @@ class Rows:
     pixels: float  # pixels of one token's row
 
 
-def rows_of(tokens: int, every_token: bool) -> Rows:
+def rows_of(tokens: int, every_token: bool, fit: int = FIT_HEIGHT) -> Rows:
     """Height of a map: the same for all, or as much as it takes to read every token."""
-    inner = FIT_HEIGHT - TOP - BOTTOM
+    inner = fit - TOP - BOTTOM
     if every_token:
         inner = int(min(TALLEST, max(inner, tokens * TALL_ROW)))
     return Rows(inner + TOP + BOTTOM, inner / max(1, tokens))
@@ -128,6 +129,7 @@ def attention_map(
     palette: Palette,
     failures: Iterable[Failure] = (),
     every_token: bool = False,
+    fit: int = FIT_HEIGHT,
 ) -> go.Figure:
     """The map of one decoding, tokens read downwards, time in seconds.
 
@@ -144,10 +146,12 @@ def attention_map(
         Evidence to frame.
     every_token
         Make the figure as high as it takes to label every token.
+    fit
+        Pixels of the figure otherwise.
     """
     weights = alignment.map  # (tokens, frames)
     count = len(alignment.tokens)
-    rows = rows_of(count, every_token)
+    rows = rows_of(count, every_token, fit)
     levels = to_levels(weights, top=max(FAINTEST_TOP, float(weights.max(initial=0.0))))
     peaks = alignment.start_seconds + (weights.argmax(axis=1) + 0.5) * alignment.frame_seconds
     figure = go.Figure([_heat(alignment, levels, palette), _path(peaks, palette)])

@@ -5,6 +5,7 @@ const LEAD = 0.08                     // seconds heard before the moment that wa
 const CLICK_PIXELS = 5                // a pointer that moved further was a drag: a zoom
 const READABLE = 10                   // pixels of a row that can carry its own label
 const SCAN_MS = 300                   // how often new figures are looked for
+const FOLLOWED = ["map", "spectrogram"] // kinds of figures that lie over the recording's time
 const players = new WeakMap()
 
 const seconds = (value) => `${value.toFixed(2)} s`
@@ -244,7 +245,8 @@ class Player {
     this.adoptTheme()
     const container = document.querySelector(`.st-key-${this.data.container}`)
     this.words = [...(container?.querySelectorAll("[data-from]") ?? [])]
-    const figures = [...(container?.querySelectorAll(".js-plotly-plot") ?? [])]
+    const drawn = [...(container?.querySelectorAll(".js-plotly-plot") ?? [])]
+    const figures = drawn.filter((figure) => FOLLOWED.includes(figure._fullLayout?.meta?.kind))
     for (const [figure, undo] of this.followed) {
       if (figures.includes(figure)) continue
       undo()

@@ -1,0 +1,184 @@
+"""Look closer: one mechanism, its heads, and one output step taken apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import backend, cards, charts, links
+from app.charts.attention import SMALL_HEIGHT
+from app.comparison import VariantResult
+from app.controls import decoding, recording
+from app.links import CloserView
+from app.player import CONTAINER, player
+from app.samples import Sample, samples
+from app.theme import palette
+from app.transcript import transcript
+from app.views import anatomy
+from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
+from models.audio import Recording
+from models.recogniser import CTC, VariantInfo, variants
+
+ROLES = {
+    "aligner": "follows speech sharply, token by token",
+    "local": "follows speech loosely, over a wide stretch",
+    "global": "has places, but in no order of time",
+    "sink": "parks its mass in one place whatever the token",
+    "diffuse": "does not know where it listens",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at."""
+
+    recording: Recording
+    digest: str
+    reference: str | None
+    sample: Sample | None
+    result: VariantResult
+    view: CloserView
+
+
+def page() -> None:
+    """Draw the page."""
+    infos = [info for info in variants() if info.checkpoint]
+    if not infos:
+        st.error(
+            "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
+            "folder that has some.",
+            icon=":material/error:",
+        )
+        return
+    clips = samples()
+    view = _restore(clips, infos)
+    with st.sidebar:
+        st.subheader("Recording", anchor=False)
+        source = recording.choose(clips)
+        reference = recording.reference(source)
+        st.subheader("Mechanism", anchor=False)
+        info = _mechanism(infos)
+        with st.expander("Decoding", icon=":material/tune:"):
+            options = decoding.choose()
+    view = CloserView(source.sample.name if source.sample else None, info.name, options, view.step)
+    st.session_state.closer_view = view
+    heard = opened(source)
+    if heard is None:
+        write_address(links.write_closer(view))
+        return
+    request, store = request_for(heard, source.sample, options)
+    result = _decoded(heard, request, info, store)
+    if result is None:
+        return
+    result = backend.scored(result, reference, "basic")
+    _look(Subject(heard, request.digest, reference, source.sample, result, view))
+
+
+def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> CloserView:
+    state = st.session_state
+    names = {info.name: info for info in infos}
+    if "closer_view" not in state:
+        state.closer_view = links.read_closer(st.query_params, clips, names)
+    view: CloserView = state.closer_view
+    recording.restore(view.sample, clips)
+    decoding.restore(view.options)
+    usual = next((info.name for info in infos if info.name != CTC), infos[0].name)
+    state.setdefault("closer_variant", view.variant if view.variant in names else usual)
+    return view
+
+
+def _mechanism(infos: Sequence[VariantInfo]) -> VariantInfo:
+    titles = {info.name: info for info in infos}
+    name = st.selectbox(
+        "Mechanism",
+        list(titles),
+        key="closer_variant",
+        label_visibility="collapsed",
+        format_func=lambda name: titles[name].title,
+        help="The mechanism to look into; Compare shows all of them side by side.",
+    )
+    return titles[name]
+
+
+def _decoded(heard, request, info: VariantInfo, store) -> VariantResult | None:
+    known = backend.known(request, [info.name], store)
+    if known:
+        return known[info.name]
+    with st.spinner(f"{plain(info.title)} listens", show_time=True):
+        outcome = next(backend.decode(heard, request, [info.name], store))
+    if outcome.result is None:
+        st.error(plain(outcome.error), icon=":material/error:")
+    return outcome.result
+
+
+def _look(subject: Subject) -> None:
+    info, alignment = subject.result.info, subject.result.decoded.alignment
+    st.html(cards.head(info, subject.result))
+    st.caption(f"{plain(info.paper)} · {plain(subject.recording.name)}")
+    with st.container(key=CONTAINER):
+        with st.container(key="player_bar"):
+            wav = backend.wav(subject.digest, subject.recording)
+            player(wav, subject.recording.seconds, subject.digest)
+        _whole(subject)
+        if alignment.layers * alignment.heads > 1:
+            _heads(subject)
+        if not alignment.tokens:
+            st.info("Nothing was decoded, so there is no step to take apart.")
+        elif info.name != CTC:
+            anatomy.section(subject)
+        else:
+            st.info(
+                "CTC has no attention: its map is the posterior of every token over the frames, so "
+                "there is no step to take apart. Choose a mechanism with attention.",
+                icon=":material/info:",
+            )
+    address_note(subject.sample)
+
+
+def _whole(subject: Subject) -> None:
+    result, theme = subject.result, palette(st.context.theme.type)
+    figure = charts.spectrogram(
+        backend.log_mel(subject.digest, subject.recording),
+        backend.band_hz(),
+        hop_seconds=backend.HOP_SECONDS,
+        seconds=subject.recording.seconds,
+        palette=theme,
+    )
+    with st.container(key="spectrogram"):
+        st.plotly_chart(figure, theme=None, config=PLOT, key="plot_spectrogram",
+                        alt="Log-mel spectrogram, frequency over seconds")  # fmt: skip
+    figure = charts.attention_map(
+        result.decoded.alignment,
+        seconds=subject.recording.seconds,
+        palette=theme,
+        failures=result.diagnosis.failures,
+    )
+    st.plotly_chart(figure, theme=None, config=PLOT, key="plot_whole",
+                    alt=f"Attention map of {result.info.title}")  # fmt: skip
+    alignment = result.decoded.alignment
+    text = transcript(alignment, result.decoded.text, subject.reference, "basic")
+    st.html(text + cards.evidence(result.diagnosis))
+
+
+def _heads(subject: Subject) -> None:
+    """Every layer and head on its own, with what it is for."""
+    st.subheader("Heads", anchor="heads", help="Each head is a map of its own; the map above is "
+                 "their mean. Its role is judged from this recording alone.")  # fmt: skip
+    alignment, theme = subject.result.decoded.alignment, palette(st.context.theme.type)
+    with st.container(key="maps"):
+        for report in subject.result.diagnosis.heads:
+            with st.container(key=f"card_head_{report.layer}_{report.head}", border=True):
+                name = f"head {report.head + 1}"
+                if alignment.layers > 1:
+                    name = f"layer {report.layer + 1}, {name}"
+                figure = charts.attention_map(
+                    alignment.head(report.layer, report.head),
+                    seconds=subject.recording.seconds,
+                    palette=theme,
+                    fit=SMALL_HEIGHT,
+                )
+                st.markdown(f"**{name}** · {report.role}", help=ROLES.get(report.role, ""))
+                st.plotly_chart(figure, theme=None, config=PLOT, alt=f"Attention map of {name}",
+                                key=f"plot_head_{report.layer}_{report.head}")  # fmt: skip
+                if report.evidence:
+                    st.caption(plain(report.evidence))

@@ -1,0 +1,126 @@
+"""The page about one mechanism: heads, the anatomy of a step, and what if."""
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import links
+from app.links import CloserView
+from models.attention.base import mechanisms
+from models.search import SearchOptions
+from tests.test_app import calm, html_of, library, tone  # noqa: F401
+
+RNN = [name for name, info in mechanisms().items() if hasattr(info.cls, "energies")]
+
+
+def closer():
+    """The page alone, as AppTest runs a function's source."""
+    from app.views import closer
+
+    closer.page()
+
+
+@pytest.fixture
+def page(checkpoints, library, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
+    return AppTest.from_function(closer, default_timeout=120)
+
+
+def figures(page) -> dict[str, dict]:
+    found = {}
+    for chart in page.get("plotly_chart"):
+        figure = json.loads(chart.proto.spec)
+        found.setdefault(figure["layout"]["meta"]["kind"], figure)
+    return found
+
+
+@pytest.mark.parametrize("name", RNN)
+def test_every_mechanism_can_be_taken_apart(page, name):
+    page.query_params["variant"] = name
+    page.run()
+    assert calm(page)
+    drawn = figures(page)
+    assert {"spectrogram", "map", "anatomy", "output", "vector"} <= set(drawn)
+    names = [trace["name"] for trace in drawn["anatomy"]["data"]]
+    assert names[-1] == "weight"
+    terms = names[:-1]
+    assert ("sum" in terms) == (len(terms) > 1)
+    assert "=" in page.code[0].value or "~" in page.code[0].value
+
+
+def test_heads_are_shown_one_by_one_with_their_roles(page):
+    page.query_params["variant"] = "multi_head_loc"
+    page.run()
+    assert calm(page)
+    heads = [text.value for text in page.markdown if text.value.startswith("**head")]
+    assert len(heads) == 2
+    assert all(" · " in text for text in heads)
+
+
+def test_ctc_has_no_step_and_says_why(page):
+    page.query_params["variant"] = "ctc"
+    page.run()
+    assert calm(page)
+    assert "no attention" in page.info[0].value
+    assert "anatomy" not in figures(page)
+
+
+def test_a_change_shows_the_decoding_before_and_after(page):
+    page.query_params["variant"] = "location"
+    page.run()
+    assert "Changed" not in html_of(page)
+    page.multiselect(key="if_dropped").set_value(["location"])
+    page.run()
+    assert calm(page)
+    assert "As decoded" in html_of(page)
+    assert "Changed" in html_of(page)
+    page.toggle(key="if_move").set_value(True)
+    page.toggle(key="if_hide").set_value(True)
+    page.run()
+    assert calm(page)
+    assert page.slider(key="if_peak").value == pytest.approx(0.5)
+
+
+def test_the_step_is_in_the_address_and_stays_within_the_decoding(page):
+    page.query_params.update(variant="additive", step="99999")
+    page.run()
+    assert calm(page)
+    slider = page.select_slider(key="closer_step")
+    assert slider.value == len(slider.options) - 1
+    slider.set_value(0)
+    page.run()
+    assert "step" not in page.query_params
+
+
+def test_every_control_has_help(page):
+    page.query_params["variant"] = "multi_head_dot"
+    page.run()
+    kinds = ("button_group", "selectbox", "slider", "select_slider", "toggle", "multiselect")
+    controls = [control for kind in kinds for control in page.get(kind)]
+    assert len(controls) > 8
+    assert [control.label for control in controls if not control.proto.help] == []
+
+
+def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    page.run()
+    assert not page.exception
+    assert "No mechanism has a checkpoint" in page.error[0].value
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        CloserView(),
+        CloserView("buzz", "dot", SearchOptions(beam=4, window=(0.5, 1.5)), 7),
+    ],
+)
+def test_links_are_read_as_they_were_written(view):
+    known = {"dot": None}
+    assert links.read_closer(links.write_closer(view), {"buzz": None}, known) == view
+
+
+def test_links_with_nonsense_are_harmless():
+    params = {"sample": "../x", "variant": "<b>", "step": "-3", "beam": "nan"}
+    assert links.read_closer(params, {}, {}) == CloserView()
