@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from analysis.archive import ArchiveError, read_arrays
-from analysis.rows import Rows, find_rows
+from analysis.maps import Maps
+from analysis.rows import Rows, rows_of
 
 ROW_TOLERANCE = 1e-3  # how far a row may be from summing to one
 ARRAYS = (
@@ -164,18 +165,19 @@ class Alignment:
         return _frozen(mean / mean.sum(axis=1, keepdims=True, dtype=np.float64), np.float32)
 
     @cached_property
-    def rows(self) -> Rows:
-        """Where each token listened in `map`."""
-        return find_rows(
-            self.map, self.tokens, self.frame_seconds, self.speech_mask, self.valid_frames
-        )
+    def maps(self) -> Maps:
+        """`map` as a batch of one, which is what metrics measure."""
+        return Maps.of([self])
 
     @cached_property
+    def rows(self) -> Rows:
+        """Where each token listened in `map`."""
+        return rows_of(self.maps)
+
+    @property
     def valid_frames(self) -> int:
         """Frames without padding: silence at the end that no row gives any weight is no audio."""
-        silent = ~self.speech_mask & ~self.weights.any(axis=(0, 1, 2))
-        heard = np.flatnonzero(~silent)
-        return int(heard[-1]) + 1 if len(heard) else self.frames
+        return int(self.maps.valid_frames[0])
 
     @cached_property
     def speech_mask(self) -> np.ndarray:

@@ -14,6 +14,8 @@ from analysis.failures import Failure, Note, find_failures
 from analysis.focus import entropy, focus, width_seconds
 from analysis.forced_alignment import alignment_error_ms
 from analysis.heads import HeadReport, listening, role
+from analysis.maps import Maps
+from analysis.metric import plain
 from analysis.monotonicity import backward_seconds, forward_share, monotonicity
 from analysis.repetition import repeated_tokens, tokens_per_second
 from analysis.thresholds import SEVERITY, Thresholds
@@ -28,6 +30,7 @@ __all__ = [
     "Thresholds",
     "diagnose",
     "measure",
+    "measure_maps",
 ]
 
 # every metric of an alignment alone; `alignment_error_ms` needs a second aligner as well
@@ -119,9 +122,14 @@ def diagnose(
     )
 
 
+def measure_maps(maps: Maps) -> dict[str, np.ndarray]:
+    """Every metric of a batch of maps by its JSON name, (batch,) with NaN where undefined."""
+    return {name: metric.of_maps(maps) for name, metric in METRICS.items()}
+
+
 def measure(alignment: Alignment, **extra: Any) -> dict[str, float | None]:
     """Every metric of the alignment's mean map by its JSON name; `extra` as for `diagnose`."""
-    metrics = {name: metric(alignment) for name, metric in METRICS.items()}
+    metrics = {name: plain(values[0]) for name, values in measure_maps(alignment.maps).items()}
     metrics["alignment_error_ms"] = alignment_error_ms(alignment, **extra)
     return metrics
 

@@ -7,13 +7,16 @@ they tell order, unlike peakiness: 0 is no better than uniform, 1 is all mass in
 import numpy as np
 
 from analysis.alignment import Alignment
-from analysis.rows import smoothed
+from analysis.maps import Maps
+from analysis.metric import Metric
+from analysis.ragged import masked_mean
 
 BAND_SHARE = 0.10  # half-width of the band as a share of the time from first to last speech
 LEAST_BAND_SECONDS = 0.20  # half-width in short recordings: about a syllable
 
 
-def diagonality(alignment: Alignment) -> float | None:
+@Metric
+def diagonality(maps: Maps) -> np.ndarray:
     """Mass within a band around the straight line from the first to the last speech frame.
 
     Range 0..1, relative to a uniform map: `(inside - uniform) / (1 - uniform)`, worse than uniform
@@ -23,16 +26,15 @@ def diagonality(alignment: Alignment) -> float | None:
 
     Trap: the straight line is wrong for speech with long silences; `path_diagonality` is not.
     """
-    rows = np.flatnonzero(alignment.rows.lexical)
-    speech = np.flatnonzero(alignment.speech_mask)
-    if len(rows) == 0 or len(speech) == 0:
-        return None
-    first, last = speech[0], speech[-1] + 1
-    line = first + (np.arange(len(rows)) + 0.5) / len(rows) * (last - first)
-    return _inside(alignment, rows, line)
+    first, last = _speech_span(maps)
+    counts = np.maximum(maps.lexical.sum(axis=1), 1)[:, None]
+    number = np.cumsum(maps.lexical, axis=1) - 0.5  # of each lexical row, at its middle
+    line = first[:, None] + number / counts * (last - first)[:, None]
+    return _inside(maps, line)
 
 
-def path_diagonality(alignment: Alignment) -> float | None:
+@Metric
+def path_diagonality(maps: Maps) -> np.ndarray:
     """Mass within the same band around the best monotonic path instead of the straight line.
 
     Range 0..1 as `diagonality`, to which it is equal for even speech; pauses and changes of pace do
@@ -40,52 +42,59 @@ def path_diagonality(alignment: Alignment) -> float | None:
 
     Trap: the path is fitted to the map, so that even a random map has a little.
     """
-    rows = np.flatnonzero(alignment.rows.lexical)
-    if len(rows) == 0 or not alignment.speech_mask.any():
-        return None
-    return _inside(alignment, rows, monotonic_path(alignment)[rows] + 0.5)
+    return _inside(maps, monotonic_paths(maps) + 0.5)
 
 
 def monotonic_path(alignment: Alignment) -> np.ndarray:
-    """(tokens,) int: the frames, never going back, that together hold the most attention.
+    """(tokens,) int: `monotonic_paths` of one alignment's mean map."""
+    return monotonic_paths(alignment.maps)[0]
+
+
+def monotonic_paths(maps: Maps) -> np.ndarray:
+    """(batch, tokens) int: the frames, never going back, that together hold the most attention.
 
     Dynamic time warping with one frame per token (steps forward of any length cost nothing, as
-    silence is free to be skipped), exact, one NumPy step a row. Sums of weights, not of their
-    logarithms: a single stray row would otherwise bend the path of all others.
+    silence is free to be skipped), exact. A running maximum stands for all ways to a cell, so one
+    step serves a whole row of every map: no need to go along anti-diagonals. Sums of weights, not
+    of their logarithms: a single stray row would otherwise bend the path of all others.
     """
-    weights = smoothed(alignment.map, alignment.frame_seconds)
-    weights = np.where(alignment.rows.lexical[:, None], weights, 0)
-    count, frames = weights.shape
-    if count == 0:
-        return np.zeros(0, np.int64)
-    index = np.arange(frames, dtype=np.int32)
-    came_from = np.empty((count, frames), np.int32)
-    best = np.zeros(frames)
+    weights = maps.smooth * maps.lexical[:, :, None]
+    batch, count, frames = weights.shape
+    at_top = np.empty((count, batch, frames), bool)
+    best = np.zeros((batch, frames))
     for row in range(count):
-        top = np.maximum.accumulate(best)
-        # frame of the best value so far: equal only where the maximum is reached
-        came_from[row] = np.maximum.accumulate(np.where(best == top, index, 0))
-        best = top + weights[row]
-    path = np.empty(count, np.int64)
-    frame = int(best.argmax())
+        top = np.maximum.accumulate(best, axis=1)
+        # a step comes from the latest frame at which the maximum was reached
+        np.equal(best, top, out=at_top[row])
+        best = np.add(top, weights[:, row], out=top)
+    paths = np.empty((batch, count), np.int64)
+    starts = np.arange(batch) * frames
+    place = starts + best.argmax(axis=1) if frames else starts
     for row in range(count - 1, -1, -1):
-        path[row] = frame
-        frame = came_from[row, frame]
-    return path
+        paths[:, row] = place
+        reached = np.flatnonzero(at_top[row])
+        place = reached[np.searchsorted(reached, place, side="right") - 1]
+    return paths - starts[:, None]
 
 
-def _inside(alignment: Alignment, rows: np.ndarray, line: np.ndarray) -> float | None:
-    """Mass of the rows within the band around `line` (frames, edges), relative to uniform."""
-    speech = np.flatnonzero(alignment.speech_mask)
-    frames, second = alignment.valid_frames, 1 / alignment.frame_seconds
-    half = max(BAND_SHARE * (speech[-1] + 1 - speech[0]), LEAST_BAND_SECONDS * second, 1.0)
-    low = np.clip(np.floor(line - half + 0.5), 0, frames).astype(int)
-    high = np.clip(np.floor(line + half + 0.5), 0, frames).astype(int)
-    total = np.cumsum(alignment.map[rows], axis=1, dtype=np.float64)
-    total = np.concatenate([np.zeros((len(rows), 1)), total], axis=1)
-    order = np.arange(len(rows))
-    inside = float((total[order, high] - total[order, low]).mean())
-    uniform = float((high - low).mean() / frames)
-    if uniform >= 1:
-        return None
-    return float(np.clip((inside - uniform) / (1 - uniform), 0, 1))
+def _speech_span(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+    """First frame of speech and the frame after the last; meaningless where there is none."""
+    first = maps.speech.argmax(axis=1)
+    return first, maps.speech.shape[1] - maps.speech[:, ::-1].argmax(axis=1)
+
+
+def _inside(maps: Maps, line: np.ndarray) -> np.ndarray:
+    """Mass of the lexical rows within the band around `line` (frames), relative to uniform."""
+    first, last = _speech_span(maps)
+    valid = maps.valid_frames
+    half = np.maximum(BAND_SHARE * (last - first), LEAST_BAND_SECONDS / maps.frame_seconds)
+    half = np.maximum(half, 1.0)[:, None]
+    low = np.clip(np.floor(line - half + 0.5), 0, valid[:, None]).astype(np.int64)
+    high = np.clip(np.floor(line + half + 0.5), 0, valid[:, None]).astype(np.int64)
+    total = maps.running_mass
+    ends = np.take_along_axis(total, np.stack([low, high], axis=2), axis=2)
+    inside = masked_mean(ends[:, :, 1] - ends[:, :, 0], maps.lexical)
+    uniform = masked_mean(high - low, maps.lexical) / valid
+    known = (uniform < 1) & maps.speech.any(axis=1)  # NaN, without rows, is not below one
+    share = (inside - uniform) / np.where(known, 1 - uniform, 1)
+    return np.where(known, np.clip(share, 0, 1), np.nan)

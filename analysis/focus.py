@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from analysis.alignment import Alignment
+from analysis.maps import Maps
+from analysis.metric import Metric
+from analysis.ragged import masked_mean
 
 
-def focus(alignment: Alignment) -> float | None:
+@Metric
+def focus(maps: Maps) -> np.ndarray:
     """Mean over tokens of the largest weight of a row.
 
     Range 0..1, 1 for one frame a token (FastSpeech's focus rate, Ren et al. 2019, arXiv
@@ -14,10 +17,11 @@ def focus(alignment: Alignment) -> float | None:
     Trap: 1 as well for reversed or looping maps, and lower for the same seconds in shorter frames:
     never call it diagonality.
     """
-    return float(alignment.map.max(axis=1).mean(dtype=np.float64)) if alignment.tokens else None
+    return masked_mean(maps.weights.max(axis=2, initial=0), maps.real)
 
 
-def entropy(alignment: Alignment) -> float | None:
+@Metric
+def entropy(maps: Maps) -> np.ndarray:
     """Mean over tokens of the row's entropy, divided by the logarithm of the number of frames.
 
     Range 0..1: 0 for one frame a token, 1 for uniform rows. Padding (frames at the end without
@@ -25,12 +29,14 @@ def entropy(alignment: Alignment) -> float | None:
 
     Trap: depends on the length: the same width in a longer recording has a lower entropy.
     """
-    if not alignment.tokens or alignment.valid_frames < 2:
-        return None
-    return float(np.clip(row_entropy(alignment.map).mean() / np.log(alignment.valid_frames), 0, 1))
+    frames = maps.valid_frames
+    mean = masked_mean(maps.entropies, maps.real)
+    uniform = np.log(np.maximum(frames, 2))
+    return np.where(frames > 1, np.clip(mean / uniform, 0, 1), np.nan)
 
 
-def width_seconds(alignment: Alignment) -> float | None:
+@Metric
+def width_seconds(maps: Maps) -> np.ndarray:
     """Mean over tokens of the effective width of a row, in seconds.
 
     The exponential of the entropy (perplexity) in frames, times the length of a frame: a row that
@@ -38,12 +44,4 @@ def width_seconds(alignment: Alignment) -> float | None:
 
     Trap: a low floor of noise under a sharp peak widens a row a lot.
     """
-    if not alignment.tokens:
-        return None
-    return float(np.exp(row_entropy(alignment.map)).mean() * alignment.frame_seconds)
-
-
-def row_entropy(weights: np.ndarray) -> np.ndarray:
-    """(tokens,) entropy of the rows of a (tokens, frames) map, in nats."""
-    logs = np.log(np.maximum(weights, np.finfo(np.float32).tiny))
-    return -np.einsum("lt,lt->l", weights, logs).astype(np.float64)
+    return masked_mean(np.exp(maps.entropies), maps.real) * maps.frame_seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.alignment import Alignment
-from analysis.focus import row_entropy
+from analysis.maps import row_entropy
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ in a pause) are left out, and so are rows without a place.
 
 import numpy as np
 
-from analysis.alignment import Alignment
+from analysis.maps import Maps
+from analysis.metric import Metric
+from analysis.ragged import compact, midranks, quantile
 
 TOLERANCE_SECONDS = 0.06  # a step this far back is jitter of the peak, not a return
 TOLERANCE_STEPS = 0.5  # but never more than this share of a usual step
 
 
-def monotonicity(alignment: Alignment) -> float | None:
+@Metric
+def monotonicity(maps: Maps) -> np.ndarray:
     """Signed rank correlation of where a row listens with its number.
 
     Range -1..1: 1 is forward, -1 time-reversed (as found in trained Conformers, arXiv 2410.00680),
@@ -23,18 +26,20 @@ def monotonicity(alignment: Alignment) -> float | None:
     Trap: a rank correlation hardly feels a single jump; `backward_seconds` does. Centres of mass
     would be drawn to the middle by noise, so peaks are used.
     """
-    rows = alignment.rows
-    places = rows.peak[rows.ordered]
-    if len(places) < 2:
-        return None
-    ranks = _midranks(places)
-    order = np.arange(len(places)) - (len(places) - 1) / 2
-    ranks -= ranks.mean()
-    scale = np.sqrt((ranks**2).sum() * (order**2).sum())
-    return float(np.clip((ranks * order).sum() / scale, -1, 1)) if scale > 0 else None
+    places, counts = compact(maps.places.peak, maps.places.ordered)
+    chosen = np.isfinite(places)
+    middle = (counts[:, None] - 1) / 2
+    ranks = np.where(chosen, midranks(places, counts) - middle, 0)
+    order = np.where(chosen, np.arange(places.shape[1]) - middle, 0)
+    scale = np.sqrt((ranks**2).sum(axis=1) * (order**2).sum(axis=1))
+    same = np.divide(
+        (ranks * order).sum(axis=1), scale, out=np.full(len(scale), np.nan), where=scale > 0
+    )
+    return np.clip(same, -1, 1)
 
 
-def forward_share(alignment: Alignment) -> float | None:
+@Metric
+def forward_share(maps: Maps) -> np.ndarray:
     """Share of steps from one row to the next that do not go back beyond a tolerance.
 
     Range 0..1, 1 for every forward or resting attention, 0 for a reversed one. The tolerance is
@@ -42,32 +47,29 @@ def forward_share(alignment: Alignment) -> float | None:
 
     Trap: a map that loops goes back only once a loop, so that a long loop keeps a high share.
     """
-    steps, tolerance = _steps(alignment)
-    return float((steps >= -tolerance).mean()) if len(steps) else None
+    steps, tolerance = _steps(maps)
+    counts = np.isfinite(steps).sum(axis=1)
+    forward = (steps >= -tolerance[:, None]).sum(axis=1)
+    return np.divide(forward, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
-def backward_seconds(alignment: Alignment) -> float | None:
+@Metric
+def backward_seconds(maps: Maps) -> np.ndarray:
     """Total backward travel of attention, in seconds; steps within the tolerance do not count.
 
     Range 0..; 0 is forward. None with fewer than two placed rows.
 
     Trap: grows with length, so compare recordings of one length, or divide by `seconds`.
     """
-    steps, tolerance = _steps(alignment)
-    return float(np.abs(steps[steps < -tolerance]).sum()) if len(steps) else None
+    steps, tolerance = _steps(maps)
+    back = np.where(steps < -tolerance[:, None], -steps, 0).sum(axis=1)
+    return np.where(np.isfinite(steps).any(axis=1), back, np.nan)
 
 
-def _steps(alignment: Alignment) -> tuple[np.ndarray, float]:
+def _steps(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
     """Steps between successive placed rows in seconds, and how far back is still no return."""
-    rows = alignment.rows
-    steps = np.diff(rows.peak[rows.ordered]) * rows.frame_seconds
-    moved = np.abs(steps[steps != 0])
-    usual = float(np.median(moved)) if len(moved) else 0.0
-    return steps, min(TOLERANCE_SECONDS, TOLERANCE_STEPS * usual)
-
-
-def _midranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0; equal values share the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts + 1) / 2)[inverse]
+    places, _ = compact(maps.places.peak, maps.places.ordered)
+    steps = np.diff(places, axis=1) * maps.frame_seconds[:, None]
+    moved = np.abs(steps)
+    usual = np.nan_to_num(quantile(moved, moved > 0, 0.5))
+    return steps, np.minimum(TOLERANCE_SECONDS, TOLERANCE_STEPS * usual)

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.alignment import Alignment
 from analysis.labels import is_special, words
-from analysis.runs import find_runs
+from analysis.maps import Maps
+from analysis.metric import Metric
+from analysis.runs import runs_of_rows
+
+PERIODS_AT_ONCE = 256  # of a very long text, to bound the memory
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Repetition:
         return self.copies[-1][1]
 
 
-def repeated_tokens(alignment: Alignment) -> float:
+@Metric
+def repeated_tokens(maps: Maps) -> np.ndarray:
     """Tokens that belong to immediate copies of an n-gram, the first copy not counted.
 
     Range 0..tokens. "no no no" has 2 as words. Doubled letters and "banana" do not count: inside
@@ -35,21 +39,31 @@ def repeated_tokens(alignment: Alignment) -> float:
 
     Trap: says nothing about whether the repetition was spoken; `reread_seconds` does.
     """
-    counted = np.zeros(len(alignment.tokens), bool)
-    for found in repetitions(alignment.tokens):
+    known: dict[tuple[str, ...], float] = {}  # heads of one alignment share their text
+    for item, tokens in enumerate(maps.labels):
+        if tokens not in known:
+            known[tokens] = _repeated(tokens, maps.special[item, : len(tokens)])
+    return np.array([known[tokens] for tokens in maps.labels])
+
+
+def _repeated(tokens: Sequence[str], special: np.ndarray) -> float:
+    counted = np.zeros(len(tokens), bool)
+    for found in repetitions(tokens):
         counted[found.copies[1][0] : found.end] = True
-    return float((counted & alignment.rows.lexical).sum())
+    return float((counted & ~special).sum())
 
 
-def tokens_per_second(alignment: Alignment) -> float | None:
+@Metric
+def tokens_per_second(maps: Maps) -> np.ndarray:
     """Tokens, without special ones, per second of speech. None where there is no speech.
 
     Usual: about 15 characters or 2.5 words a second; far more means that tokens were made up.
 
     Trap: without voice activity pauses count as speech.
     """
-    speech = float(alignment.speech_mask.sum() * alignment.frame_seconds)
-    return float(alignment.rows.lexical.sum() / speech) if speech else None
+    speech = maps.speech.sum(axis=1) * maps.frame_seconds
+    tokens = maps.lexical.sum(axis=1)
+    return np.divide(tokens, speech, out=np.full(len(speech), np.nan), where=speech > 0)
 
 
 def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetition, ...]:
@@ -119,16 +133,18 @@ def periodic_runs(items: Sequence[str]) -> list[Run]:
 
     Of runs that lie within one of a shorter period, only that one is kept.
     """
-    _, ids = np.unique(np.array(items, dtype=np.str_), return_inverse=True)
+    known: dict[str, int] = {}
+    ids = np.array([known.setdefault(item, len(known)) for item in items], np.int32)
+    most = len(ids) // 2
     found: list[Run] = []
-    for period in range(1, len(ids) // 2 + 1):
-        same = ids[period:] == ids[:-period]
-        if np.count_nonzero(same) < period:  # most periods end here
-            continue
-        for start, end in find_runs(same):
-            if end - start < period:
-                continue
-            run = Run(start, period, end - start + period)
-            if not any(r.first <= start and end + period <= r.first + r.length for r in found):
+    for low in range(1, most + 1, PERIODS_AT_ONCE):
+        periods = np.arange(low, min(low + PERIODS_AT_ONCE, most + 1))
+        ahead = np.concatenate([ids[low:], np.full(int(periods[-1]), -1, np.int32)])
+        shifted = np.lib.stride_tricks.sliding_window_view(ahead, len(ids))[: len(periods)]
+        row, start, end = runs_of_rows(shifted == ids)
+        for i in np.flatnonzero(end - start >= periods[row]).tolist():
+            run = Run(int(start[i]), int(periods[row[i]]), int(end[i] - start[i] + periods[row[i]]))
+            last = run.first + run.length
+            if not any(r.first <= run.first and last <= r.first + r.length for r in found):
                 found.append(run)
     return found

@@ -235,9 +235,10 @@ def test_more_tokens_than_frames():
 
 
 def test_passes_start_where_attention_falls_back():
-    places = np.array([1.0, 3, 5, 4.5, 6, 2, 4, 6, 8, 1])
-    parts = passes(places, 1.0)
-    assert [part.tolist() for part in parts] == [[1, 3, 5, 4.5, 6], [2, 4, 6, 8], [1]]
+    places = np.array([[1.0, 3, 5, 4.5, 6, 2, 4, 6, 8, 1], [9, 5, 1, 2, 3, 4, 5] + [np.nan] * 3])
+    first, second = passes(places, np.array([1.0, 3.5])).tolist()
+    assert first == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2]
+    assert second[:7] == [0, 1, 2, 2, 2, 2, 2]
 
 
 @given(seed=st.integers(0, 10_000), rows=st.integers(1, 5), frames=st.integers(1, 6))

@@ -1,0 +1,168 @@
+"""Many maps as padded arrays, so that a metric of all of them costs a few NumPy operations.
+
+A single alignment is the batch of one: everything that is measured is measured here, once.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.labels import is_space, is_special
+from analysis.smoothing import smoothed
+
+if TYPE_CHECKING:
+    from analysis.alignment import Alignment
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """A batch of (tokens, frames) maps, zero or false beyond their own tokens and frames."""
+
+    weights: np.ndarray  # (batch, tokens, frames) float32, rows sum to one
+    labels: tuple[tuple[str, ...], ...]  # tokens of each map
+    token_counts: np.ndarray  # (batch,) int
+    frame_counts: np.ndarray  # (batch,) int
+    frame_seconds: np.ndarray  # (batch,) float
+    speech: np.ndarray  # (batch, frames) bool, every frame where activity is not known
+    speech_known: np.ndarray  # (batch,) bool
+    special: np.ndarray  # (batch, tokens) bool: stands for no sound
+    space: np.ndarray  # (batch, tokens) bool: only separates words
+    lengths: np.ndarray  # (batch, tokens) int: characters of each token
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Sequence[np.ndarray],
+        tokens: Sequence[Sequence[str]],
+        frame_seconds: float | Sequence[float],
+        speech: Sequence[np.ndarray | None] | None = None,
+    ) -> "Maps":
+        """Maps of any sizes, padded; they are taken as they are, `Alignment` is what checks.
+
+        Parameters
+        ----------
+        weights : batch of (tokens, frames)
+            Rows that sum to one.
+        tokens : batch of (tokens,)
+        frame_seconds : float or (batch,)
+        speech : batch of (frames,) bool or None, optional
+            Voice activity; None where it is not known.
+        """
+        size = len(weights)
+        counts = np.array([rows.shape for rows in weights], np.int64).reshape(-1, 2)
+        most_tokens, most_frames = (int(most) for most in counts.max(axis=0, initial=0))
+        if size == 1:
+            padded = np.asarray(weights[0], np.float32)[None]
+        else:
+            padded = np.zeros((size, most_tokens, most_frames), np.float32)
+            for item, rows in enumerate(weights):
+                padded[item, : rows.shape[0], : rows.shape[1]] = rows
+        activity = np.arange(most_frames) < counts[:, 1:]
+        known = np.zeros(size, bool)
+        for item, mask in enumerate(speech or ()):
+            if mask is not None:
+                activity[item, : len(mask)] = mask
+                known[item] = True
+        labels = tuple(tuple(row) for row in tokens)
+        special, space, lengths = _kinds(labels, most_tokens)
+        return cls(
+            weights=padded,
+            labels=labels,
+            token_counts=counts[:, 0],
+            frame_counts=counts[:, 1],
+            frame_seconds=np.broadcast_to(np.asarray(frame_seconds, np.float64), size),
+            speech=activity,
+            speech_known=known,
+            special=special,
+            space=space,
+            lengths=lengths,
+        )
+
+    @classmethod
+    def of(cls, alignments: Iterable["Alignment"]) -> "Maps":
+        """The mean maps of some alignments."""
+        chosen = list(alignments)
+        return cls.from_arrays(
+            [alignment.map for alignment in chosen],
+            [alignment.tokens for alignment in chosen],
+            [alignment.frame_seconds for alignment in chosen],
+            [alignment.speech for alignment in chosen],
+        )
+
+    @classmethod
+    def heads_of(cls, alignment: "Alignment") -> "Maps":
+        """Every head of every layer of an alignment as a map of its own, layer by layer."""
+        maps = alignment.weights.reshape(-1, *alignment.weights.shape[2:])
+        maps = maps / maps.sum(axis=2, keepdims=True, dtype=np.float64)
+        count = len(maps)
+        return cls.from_arrays(
+            maps, [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
+        )
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(batch, tokens) bool: not padding."""
+        return np.arange(self.weights.shape[1]) < self.token_counts[:, None]
+
+    @cached_property
+    def lexical(self) -> np.ndarray:
+        """(batch, tokens) bool: not special; spaces count."""
+        return self.real & ~self.special
+
+    @cached_property
+    def valid_frames(self) -> np.ndarray:
+        """(batch,) frames without padding: silence at the end without any weight is no audio."""
+        frames = self.weights.shape[2]
+        heard = self.speech | self.weights.any(axis=1)
+        last = frames - heard[:, ::-1].argmax(axis=1)
+        return np.where(heard.any(axis=1), last, self.frame_counts)
+
+    @cached_property
+    def places(self):
+        """Where each token listened: `analysis.rows.Places`."""
+        from analysis.rows import find_places  # rows work on maps, so this way round comes late
+
+        return find_places(self)
+
+    @cached_property
+    def smooth(self) -> np.ndarray:
+        """(batch, tokens, frames) weights after a narrow Gaussian over time."""
+        return smoothed(self.weights, self.frame_counts, self.frame_seconds)
+
+    @cached_property
+    def entropies(self) -> np.ndarray:
+        """(batch, tokens) entropy of the rows in nats."""
+        return row_entropy(self.weights)
+
+    @cached_property
+    def running_mass(self) -> np.ndarray:
+        """(batch, tokens, frames + 1) float: weight before each frame."""
+        batch, tokens, frames = self.weights.shape
+        total = np.zeros((batch, tokens, frames + 1))
+        np.cumsum(self.weights, axis=2, dtype=np.float64, out=total[:, :, 1:])
+        return total
+
+
+def row_entropy(weights: np.ndarray) -> np.ndarray:
+    """(...,) entropy of the rows of (..., frames) weights, in nats."""
+    logs = np.log(np.maximum(weights, np.finfo(np.float32).tiny))
+    return -np.einsum("...t,...t->...", weights, logs).astype(np.float64)
+
+
+def _kinds(labels: Sequence[Sequence[str]], most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Special, space and length of every token, each (batch, most): every spelling is read once."""
+    known: dict[str, int] = {}
+    numbers = np.zeros((len(labels), most), np.int64)
+    for item, tokens in enumerate(labels):
+        numbers[item, : len(tokens)] = [known.setdefault(token, len(known)) for token in tokens]
+    spellings = list(known) or [""]
+    lengths = np.array([len(token.strip()) for token in spellings], np.int64)
+    real = np.arange(most) < np.array([len(tokens) for tokens in labels], np.int64)[:, None]
+    special, space = is_special(spellings)[numbers], is_space(spellings)[numbers]
+    return special & real, space & real, lengths[numbers] * real
