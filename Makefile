@@ -51,7 +51,7 @@ $(VENV)/run.stamp: requirements.txt $(VENV)/created.stamp
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/test.stamp: requirements-dev.txt requirements-reference.txt $(VENV)/run.stamp
+$(VENV)/test.stamp: $(wildcard requirements-*.txt) $(VENV)/run.stamp
 	@echo "Installing requirements-dev.txt and the ESPnet reference (once) ..."
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps -r requirements-reference.txt

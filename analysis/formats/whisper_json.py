@@ -1,0 +1,39 @@
+"""The JSON that Whisper writes with ``--word_timestamps``: segments and their words."""
+
+from typing import Any
+
+from analysis.formats.subtitles import stretches
+from analysis.formats.timed import Piece, TimedText, spoken
+
+
+def whisper_json(transcript: TimedText) -> dict[str, Any]:
+    """Plain JSON values with Whisper's names; pauses split the words into segments.
+
+    As in Whisper's own files a word carries the space before it, so that joining the words of a
+    segment gives its text. `probability` is null where it is not known.
+    """
+    stretched = enumerate(stretches(spoken(transcript.words)))
+    segments = [_segment(number, words) for number, words in stretched]
+    return {"text": "".join(segment["text"] for segment in segments).strip(), "segments": segments}
+
+
+def _segment(number: int, words: list[Piece]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "start": _rounded(min(word.start for word in words)),
+        "end": _rounded(max(word.end for word in words)),
+        "text": "".join(f" {word.text}" for word in words),
+        "words": [
+            {
+                "word": f" {word.text}",
+                "start": _rounded(word.start),
+                "end": _rounded(word.end),
+                "probability": None if word.probability is None else round(word.probability, 6),
+            }
+            for word in words
+        ],
+    }
+
+
+def _rounded(seconds: float) -> float:
+    return round(float(seconds), 3)

@@ -1,0 +1,303 @@
+"""Formats out, each read back by a program that is not ours: Praat's, NIST's, subtitle editors'."""
+
+import json
+import re
+import subprocess
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pysubs2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from praatio import textgrid as praat
+
+from analysis.alignment import Alignment
+from analysis.errors import score
+from analysis.formats.ctm import ctm
+from analysis.formats.heard import timed_text
+from analysis.formats.kaldi_text import kaldi_text
+from analysis.formats.sclite import sclite
+from analysis.formats.subtitles import CueOptions, srt, stretches, vtt
+from analysis.formats.textgrid import textgrid
+from analysis.formats.timed import Piece, TimedText, in_order
+from analysis.formats.whisper_json import whisper_json
+
+FRAME = 0.04
+
+
+def transcript(*words: tuple, seconds: float = 10.0, **more) -> TimedText:
+    pieces = tuple(Piece(*word) for word in words)
+    text = " ".join(piece.text for piece in pieces)
+    return TimedText(**{
+        "name": "clip", "variant": "dot", "seconds": seconds, "text": text, "words": pieces,
+        "tokens": pieces, **more,
+    })  # fmt: skip
+
+
+PLAIN = transcript(("naïve", 0.5, 0.9, 0.5), ("日本", 1.0, 1.5, 0.25), ('say "hi"', 1.5, 2.25, 1.0))
+pieces = st.builds(
+    lambda text, start, length: Piece(text, start, start + length),
+    st.text(max_size=8),
+    st.floats(0, 12),
+    st.floats(0, 3),
+)
+transcripts = st.lists(pieces, max_size=12).map(
+    lambda words: transcript(*((w.text, w.start, w.end) for w in words))
+)
+
+
+def spelled(letters: str, frames_of: dict[int, float], frames: int, **more) -> Alignment:
+    """A map whose row r listens for three frames around the given centre."""
+    weights = np.full((len(letters), frames), 1e-4)
+    for row, centre in frames_of.items():
+        weights[row, int(centre) - 1 : int(centre) + 2] = (0.2, 0.6, 0.2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return Alignment.from_arrays(weights, [*letters], FRAME, **more)
+
+
+# --- from an alignment ----------------------------------------------------------------------------
+
+
+def test_a_word_lasts_from_where_its_first_token_listened_to_where_its_last_did():
+    centres = {row: 5 + 4 * row for row in range(6)}
+    alignment = spelled("ab cde", centres, 40, text="ab cde", variant="dot", reference="ab")
+    found = timed_text(alignment, "clip")
+    assert [word.text for word in found.words] == ["ab", "cde"]
+    assert found.text == "ab cde"
+    assert (found.reference, found.variant, found.seconds) == ("ab", "dot", 1.6)
+    for word, first, last in zip(found.words, (5, 17), (9, 25), strict=True):
+        assert word.start == pytest.approx((first + 0.5) * FRAME, abs=1.6 * FRAME)
+        assert word.end == pytest.approx((last + 0.5) * FRAME, abs=1.6 * FRAME)
+        assert word.start < (first + 0.5) * FRAME
+        assert word.end > (last + 0.5) * FRAME
+    assert all(word.probability is None for word in found.words)
+
+
+def test_probabilities_are_the_mean_over_a_words_tokens():
+    alignment = spelled("ab", {0: 5, 1: 9}, 20)
+    (word,) = timed_text(alignment, "clip", log_probs=np.log([0.5, 0.25])).words[:1]
+    assert word.probability == pytest.approx(0.5)  # without spaces every token is a word
+    alignment = spelled("ab c", {0: 5, 1: 9, 2: 12, 3: 16}, 20)
+    first, second = timed_text(alignment, "clip", log_probs=np.log([0.5, 0.25, 1, 0.1])).words
+    assert first.probability == pytest.approx(0.375)
+    assert second.probability == pytest.approx(0.1)
+
+
+def test_rows_without_a_place_lie_between_their_neighbours():
+    centres = {0: 5, 1: 9, 3: 25}  # the third letter listens everywhere
+    found = timed_text(spelled("abcd", centres, 40), "clip").tokens
+    assert found[1].end <= found[2].start <= found[2].end <= found[3].start
+    nowhere = timed_text(spelled("ab", {}, 40), "clip").tokens
+    assert all(0 <= token.start <= token.end <= 1.6 for token in nowhere)
+
+
+def test_words_read_backwards_keep_their_extent_and_nothing_ends_after_the_recording():
+    found = timed_text(spelled("ba c", {0: 20, 1: 10, 2: 24, 3: 38}, 40), "clip", seconds=1.5)
+    word, last = found.words
+    assert word.start < 10.5 * FRAME
+    assert word.end > 20.5 * FRAME
+    assert last.end == 1.5
+    empty = Alignment.from_arrays(np.zeros((0, 5)), [], FRAME)
+    assert timed_text(empty, "clip").words == ()
+
+
+# --- CTM and sclite, by NIST's own sclite ---------------------------------------------------------
+
+
+def nist(tmp_path, *arguments: str) -> str:
+    command = ["sctk", "sclite", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_ctm_has_a_line_per_word_sorted_by_time_with_no_spaces_in_a_field():
+    back = transcript(("late", 3.0, 3.5), ("early", 1.0, 1.0), ("", 1.0, 2.0), (" \n", 1.0, 2.0))
+    text = ctm([replace(back, name="my clip"), PLAIN])
+    assert text.splitlines() == [
+        "clip 1 0.500 0.400 naïve 0.5000",
+        "clip 1 1.000 0.500 日本 0.2500",
+        'clip 1 1.500 0.750 say_"hi" 1.0000',
+        "my_clip 1 1.000 0.000 early",
+        "my_clip 1 3.000 0.500 late",
+    ]
+    assert ctm([transcript()]) == ""
+
+
+def test_sclite_reads_our_ctm_and_counts_what_we_count(tmp_path):
+    said = {"one": "the cat sat on the mat", "two": "no no no"}
+    heard = {"one": "the cat the hat mat", "two": "no on no no"}
+    found = [
+        transcript(
+            *((word, 0.5 * n, 0.5 * n + 0.4, 0.9) for n, word in enumerate(heard[name].split())),
+            name=name,
+        )
+        for name in said
+    ]
+    (tmp_path / "hyp.ctm").write_text(ctm(found))
+    stm = "".join(f"{name} 1 someone 0.0 10.0 {text}\n" for name, text in said.items())
+    (tmp_path / "ref.stm").write_text(stm)
+    report = nist(tmp_path, "-h", "hyp.ctm", "ctm", "-r", "ref.stm", "stm", "-o", "pra", "stdout")
+    counts = re.findall(r"Scores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)", report)
+    errors = {sum(map(int, each[1:])) for each in counts}
+    assert len(counts) == 2
+    assert errors == {score(said[name], heard[name]).words.errors for name in said}
+    assert re.search(r"HYP: .*the .*mat", report)
+
+
+CASES = [
+    ("the cat sat on the mat today", "the cat sit on mat today very"),  # only one best path each
+    ("a b c", "a b c"),
+    ("one two", ""),
+    ("x", "some other words"),
+]
+
+
+@pytest.mark.parametrize(("said", "heard"), CASES)
+def test_our_blocks_are_those_of_sclite(tmp_path, said, heard):
+    ours = sclite([transcript(text=heard, reference=said, name="u", variant="v")], "none")
+    (tmp_path / "hyp.trn").write_text(f"{heard} (u-v)\n")
+    (tmp_path / "ref.trn").write_text(f"{said} (u-v)\n")
+    theirs = nist(tmp_path, "-h", "hyp.trn", "-r", "ref.trn", "-i", "wsj", "-o", "pra", "stdout")
+
+    def lines(report: str, name: str) -> list[str]:
+        (line,) = re.findall(rf"^{name} *(.*)$", report, flags=re.MULTILINE)
+        return line.split()
+
+    count = r"Scores: \(#C #S #D #I\)"
+    assert lines(ours, count) == lines(theirs, count)
+    for name in ("REF:", "HYP:"):
+        assert lines(ours, name) == lines(theirs, name)
+
+
+def test_columns_of_a_block_stand_under_each_other():
+    said = transcript(text="the 日本 cat y", reference="The cat, x", name="a b")
+    assert sclite([said]).splitlines() == [
+        "id: (a_b-dot)",
+        "Scores: (#C #S #D #I) 2 1 0 1",
+        "REF:  the **** cat X",
+        "HYP:  the 日本 cat Y",  # each of these two is as wide as two letters
+        "Eval:     I        S",
+    ]
+    without = transcript(("a", 0, 1))
+    assert sclite([without]) == ""
+    silent = sclite([transcript(text="", reference="")])
+    assert "(#C #S #D #I) 0 0 0 0" in silent
+
+
+def test_kaldi_text_is_sorted_by_name_and_one_line_each():
+    texts = [transcript(text="b  c\nd", name="z 1"), transcript(text="", name="B")]
+    assert kaldi_text([*texts, transcript(text="é", name="a")]) == "B\na é\nz_1 b c d\n"
+
+
+# --- TextGrid, by praatio -------------------------------------------------------------------------
+
+
+def read_grid(text: str, tmp_path) -> praat.Textgrid:
+    path = tmp_path / "x.TextGrid"
+    path.write_text(text, encoding="utf-8")
+    return praat.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
+
+
+def test_praatio_reads_words_and_tokens_with_their_times(tmp_path):
+    tokens = (Piece("n", 0.5, 0.6), Piece(" ", 0.6, 0.7), Piece("<eos>", 2.3, 2.3))
+    grid = read_grid(textgrid(replace(PLAIN, seconds=2.5, tokens=tokens)), tmp_path)
+    assert grid.tierNames == ("words", "tokens")
+    words = [entry for entry in grid.getTier("words").entries if entry.label]
+    assert [(e.label, e.start, e.end) for e in words] == [
+        ("naïve", 0.5, 0.9), ("日本", 1.0, 1.5), ('say "hi"', 1.5, 2.25),
+    ]  # fmt: skip
+    assert [e.label for e in grid.getTier("tokens").entries] == ["", "n", "", "", "<eos>", ""]
+    for tier in grid.tiers:
+        edges = [(entry.start, entry.end) for entry in tier.entries]
+        assert edges[0][0] == 0
+        assert edges[-1][1] == 2.5
+        assert all(a[1] == b[0] for a, b in pairwise(edges))
+
+
+def test_an_empty_transcript_is_one_empty_interval(tmp_path):
+    grid = read_grid(textgrid(transcript(seconds=1.25)), tmp_path)
+    assert [tuple(entry) for entry in grid.getTier("words").entries] == [(0, 1.25, "")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(transcripts)
+def test_any_transcript_makes_a_grid_that_can_be_read(tmp_path_factory, found):
+    grid = read_grid(textgrid(found), tmp_path_factory.mktemp("grid"))
+    labels = [entry.label for entry in grid.getTier("words").entries if entry.label]
+    wanted = [word for word in found.words if len(word.text.split())]
+    assert len(labels) <= len(found.words)
+    assert sum(word.text.isalnum() for word in wanted) <= len(labels)
+
+
+@given(st.lists(pieces, max_size=40), st.floats(0.02, 11))
+def test_pieces_in_order_never_overlap_and_lose_nothing(found, seconds):
+    ordered = in_order(found, seconds)
+    assert sorted(piece.text for piece in ordered) == sorted(piece.text for piece in found)
+    edges = [edge for piece in ordered for edge in (piece.start, piece.end)]
+    assert edges == sorted(edges)
+    assert all(piece.end > piece.start for piece in ordered)
+    assert not edges or (edges[0] >= 0 and edges[-1] <= seconds + 1e-9)
+
+
+# --- subtitles, by pysubs2 ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("writer", "kind"), [(srt, "srt"), (vtt, "vtt")])
+def test_subtitles_are_read_by_another_program(writer, kind):
+    words = [("tea", 0.0, 0.5), ("&", 0.5, 0.7), ("<b>", 0.7, 1.0), ("-->", 4.0, 4.0)]
+    events = pysubs2.SSAFile.from_string(writer(transcript(*words, seconds=3700)), kind).events
+    assert [(event.start, event.end) for event in events] == [(0, 1000), (4000, 4300)]
+    assert "-->" not in events[1].text
+    late = pysubs2.SSAFile.from_string(writer(transcript(("end", 3661.5, 3662.25))), kind).events
+    assert [(event.start, event.end) for event in late] == [(3_661_500, 3_662_250)]
+
+
+def test_vtt_is_headed_escaped_and_sorted():
+    found = vtt(transcript(("late", 5.0, 5.5), ("<i>&", 1.0, 1.5)))
+    assert found.startswith("WEBVTT\n\n00:00:01.000 --> 00:00:01.500\n&lt;i&gt;&amp;\n")
+    assert found.index("late") > found.index("&lt;")
+    assert vtt(transcript()) == "WEBVTT\n"
+    assert srt(transcript()) == ""
+
+
+def test_long_speech_is_cut_into_lines_that_fit():
+    words = [(f"word{n}", 0.4 * n, 0.4 * n + 0.35) for n in range(60)]
+    options = CueOptions()
+    events = pysubs2.SSAFile.from_string(srt(transcript(*words, seconds=24.0)), "srt").events
+    assert " ".join(" ".join(e.plaintext.split()) for e in events).split() == [w[0] for w in words]
+    for event in events:
+        assert event.end - event.start <= 1000 * options.seconds
+        lines = event.plaintext.split("\n")
+        assert len(lines) <= options.lines
+        assert max(map(len, lines)) <= options.line
+    for before, after in pairwise(events):
+        assert before.end <= after.start
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_json_has_whispers_names_and_segments_between_pauses():
+    words = [("so", 0.1, 0.3, 0.9), ("it", 0.4, 0.5, 0.8), ("is", 3.0, 3.1, None)]
+    found = whisper_json(transcript(*words))
+    assert json.loads(json.dumps(found)) == found
+    assert found["text"] == "so it is"
+    assert [segment["text"] for segment in found["segments"]] == [" so it", " is"]
+    assert [(s["id"], s["start"], s["end"]) for s in found["segments"]] == [
+        (0, 0.1, 0.5), (1, 3.0, 3.1),
+    ]  # fmt: skip
+    assert found["segments"][0]["words"][0] == {
+        "word": " so", "start": 0.1, "end": 0.3, "probability": 0.9,
+    }  # fmt: skip
+    assert found["segments"][1]["words"][0]["probability"] is None
+    assert whisper_json(transcript()) == {"text": "", "segments": []}
+
+
+@given(transcripts)
+def test_segments_hold_every_word_once_and_in_order(found):
+    split = stretches(found.words)
+    assert [word for segment in split for word in segment] == list(found.words)
+    assert all(split)
