@@ -1,0 +1,272 @@
+"""Results as files for other programs: transcripts with times, tables and figures."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from analysis.formats import subtitles
+from analysis.formats.ctm import ctm
+from analysis.formats.heard import timed_text
+from analysis.formats.kaldi_text import kaldi_text
+from analysis.formats.sclite import sclite
+from analysis.formats.textgrid import textgrid
+from analysis.formats.timed import TimedText, identifier
+from analysis.formats.whisper_json import whisper_json
+from app.charts.attention import attention_map
+from app.comparison import ClipResult, VariantResult
+from app.theme import palette
+
+FIGURES = ("svg", "pdf", "png")
+FIGURE_SIZE = (1200, 450)  # pixels, before the scale
+FIGURE_SCALE = 2  # of png: sharp in print
+
+_PER_RESULT: Mapping[str, tuple[str, Callable[[TimedText], str]]] = MappingProxyType(
+    {  # format: file ending and writer
+        "textgrid": ("TextGrid", textgrid),
+        "srt": ("srt", subtitles.srt),
+        "vtt": ("vtt", subtitles.vtt),
+        "json": ("json", lambda text: json.dumps(whisper_json(text), ensure_ascii=False, indent=2)),
+        "ctm": ("ctm", lambda text: ctm([text])),
+    }
+)
+_PER_VARIANT = ("kaldi", "sclite")
+_TABLES = ("csv", "parquet")
+FORMATS = ("npz", *_PER_RESULT, *_PER_VARIANT, *_TABLES, *FIGURES)
+
+
+class ExportError(ValueError):
+    """Something cannot be written; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A recording with its results and the name its files get."""
+
+    name: str  # a file stem: no folders, different for every recording
+    clip: ClipResult
+
+    def transcript(self, result: VariantResult) -> TimedText:
+        decoded = result.decoded
+        return timed_text(
+            decoded.alignment,
+            self.name,
+            seconds=self.clip.recording.seconds,
+            log_probs=decoded.log_probs,
+        )
+
+
+def parse_formats(names: str) -> tuple[str, ...]:
+    """Formats from a comma-separated list, ``all`` for every one.
+
+    Raises
+    ------
+    ExportError
+        Naming what is unknown.
+    """
+    asked = [name.strip().lower() for name in names.split(",") if name.strip()]
+    if "all" in asked:
+        return FORMATS
+    for name in asked:
+        if name not in FORMATS:
+            raise ExportError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    if not asked:
+        raise ExportError(f"no format was chosen; there are {', '.join(FORMATS)}")
+    return tuple(dict.fromkeys(asked))
+
+
+def check(formats: Sequence[str]) -> None:
+    """Complain about what is not installed before anything is decoded.
+
+    Raises
+    ------
+    ExportError
+        Where figures are asked for without Kaleido.
+    """
+    if set(formats) & set(FIGURES):
+        try:
+            import kaleido  # noqa: F401
+        except ModuleNotFoundError:
+            raise ExportError(
+                "svg, pdf and png need Kaleido and a Chrome or Chromium browser: "
+                "pip install -r requirements-figures.txt"
+            ) from None
+
+
+def file_stem(name: str) -> str:
+    """`name` as part of a file name on every system: no folders, no reserved characters.
+
+    Examples
+    --------
+    >>> file_stem("../my talk: part 1?")
+    'my_talk_part_1'
+    """
+    kept = (c if c.isalnum() or c in "-_." else "_" for c in name)
+    stem = "_".join(part for part in identifier("".join(kept)).split("_") if part)
+    return stem.strip(".-_").encode()[:120].decode(errors="ignore") or "recording"
+
+
+def stems(paths: Sequence[str]) -> list[str]:
+    """A file stem for every path, numbered where several would be the same."""
+    found: list[str] = []
+    for path in paths:
+        stem = unique = file_stem(Path(path).stem)
+        number = 1
+        while unique.casefold() in (each.casefold() for each in found):
+            number += 1
+            unique = f"{stem}-{number}"
+        found.append(unique)
+    return found
+
+
+def write(items: Iterable[Exported], folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write every result in every format; returns the files, in the order they were written.
+
+    Files of one result are ``RECORDING.VARIANT.ENDING``; Kaldi's ``text`` and sclite's blocks
+    gather all recordings of a variant (``kaldi/VARIANT/text``, ``VARIANT.sclite.txt``); tables
+    gather everything (``results`` and ``words``).
+
+    Raises
+    ------
+    ExportError
+        Where figures cannot be drawn. Nothing else but OSError.
+    """
+    items = list(items)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    for item in items:
+        for result in item.clip.variants:
+            files += _write_result(item, result, folder, formats)
+    files += _write_gathered(items, folder, formats)
+    if set(formats) & set(_TABLES):
+        files += _write_tables(items, folder, formats)
+    return files
+
+
+def _write_result(
+    item: Exported, result: VariantResult, folder: Path, formats: Sequence[str]
+) -> list[Path]:
+    base, files = f"{item.name}.{file_stem(result.info.name)}", []
+    if "npz" in formats:
+        files.append(folder / f"{base}.npz")
+        result.decoded.alignment.save(files[-1])
+    transcript = item.transcript(result)
+    for name in formats:
+        if name in _PER_RESULT:
+            ending, writer = _PER_RESULT[name]
+            files.append(_text(folder / f"{base}.{ending}", writer(transcript)))
+    chosen = [name for name in formats if name in FIGURES]
+    if chosen:
+        files += _write_figures(item, result, folder / base, chosen)
+    return files
+
+
+def _write_figures(
+    item: Exported, result: VariantResult, base: Path, endings: Sequence[str]
+) -> list[Path]:
+    figure = attention_map(
+        result.decoded.alignment,
+        seconds=item.clip.recording.seconds,
+        palette=palette("light"),
+        failures=result.diagnosis.failures,
+    )
+    figure.update_layout(
+        title={"text": result.info.title, "font": {"size": 15}},
+        margin={"t": 44},
+        paper_bgcolor="white",
+    )
+    files = []
+    for ending in endings:
+        path = base.with_name(f"{base.name}.{ending}")
+        path.write_bytes(_drawn(figure, ending))
+        files.append(path)
+    return files
+
+
+def _drawn(figure, ending: str) -> bytes:
+    width, height = FIGURE_SIZE
+    scale = FIGURE_SCALE if ending == "png" else 1
+    try:
+        return figure.to_image(format=ending, width=width, height=height, scale=scale)
+    except (ImportError, ValueError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ExportError(
+            f"{ending} could not be drawn, which needs Kaleido and a Chrome or Chromium browser "
+            f"(pip install -r requirements-figures.txt): {reason}"
+        ) from error
+
+
+def _write_gathered(items: Sequence[Exported], folder: Path, formats: Sequence[str]) -> list[Path]:
+    transcripts: dict[str, list[TimedText]] = {}
+    normalizer = items[0].clip.normalizer if items else "basic"
+    if set(formats) & set(_PER_VARIANT):
+        for item in items:
+            for result in item.clip.variants:
+                found = transcripts.setdefault(file_stem(result.info.name), [])
+                found.append(item.transcript(result))
+    files = []
+    for variant, texts in transcripts.items():
+        if "kaldi" in formats:
+            target = folder / "kaldi" / variant / "text"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.append(_text(target, kaldi_text(texts)))
+        if "sclite" in formats and any(text.reference is not None for text in texts):
+            files.append(_text(folder / f"{variant}.sclite.txt", sclite(texts, normalizer)))
+    return files
+
+
+def _write_tables(items: Sequence[Exported], folder: Path, formats: Sequence[str]) -> list[Path]:
+    files = []
+    for name, table in (("results", results_table(items)), ("words", words_table(items))):
+        if "csv" in formats:
+            files.append(folder / f"{name}.csv")
+            table.to_csv(files[-1], index=False, lineterminator="\n")
+        if "parquet" in formats:
+            files.append(folder / f"{name}.parquet")
+            table.to_parquet(files[-1], index=False)
+    return files
+
+
+def results_table(items: Iterable[Exported]) -> pd.DataFrame:
+    """A row per recording and variant: texts, rates, verdict and every metric."""
+    rows = []
+    for item in items:
+        for result in item.clip.variants:
+            score = result.score
+            rows.append(
+                {
+                    "clip": item.name,
+                    "variant": result.info.name,
+                    "reference": item.clip.reference,
+                    "text": result.decoded.text,
+                    "normalizer": item.clip.normalizer,
+                    "wer": score.wer if score else None,
+                    "cer": score.cer if score else None,
+                    "verdict": result.diagnosis.verdict,
+                    "failures": " ".join(failure.kind for failure in result.diagnosis.failures),
+                    "seconds": item.clip.recording.seconds,
+                    "decode_seconds": result.decoded.decode_seconds,
+                    **result.diagnosis.metrics,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def words_table(items: Iterable[Exported]) -> pd.DataFrame:
+    """A row per word: who heard it, when, and how sure the model was."""
+    columns = ["clip", "variant", "word", "start", "end", "probability"]
+    rows = [
+        (item.name, result.info.name, word.text, word.start, word.end, word.probability)
+        for item in items
+        for result in item.clip.variants
+        for word in item.transcript(result).words
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _text(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode("utf-8", errors="replace"))  # the same line ends everywhere
+    return path
