@@ -8,6 +8,8 @@ from typing import Any
 
 from analysis.diagnosis import Diagnosis, diagnose
 from analysis.errors import Score, score
+from analysis.forced_alignment import forced_timing
+from analysis.timing import Timing
 from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
@@ -26,6 +28,7 @@ class VariantResult:
     decoded: Decoded
     diagnosis: Diagnosis
     score: Score | None  # None without a reference
+    said: Timing | None = None  # when its tokens were said, by forced alignment
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,12 @@ class Models:
             raise CheckpointError(f"no variant was chosen; available: {available}")
         return [info for name, info in trained.items() if name in wanted]
 
-    def encode(self, recording: Recording) -> Encoded:
-        """The recording as the shared encoder hears it."""
+    def encode(self, *recordings: Recording) -> Encoded:
+        """One or more recordings as the shared encoder hears them, as one batch."""
         with self._lock:
             if self._encoder is None:
                 self._encoder = recogniser.load_encoder(self.folder)
-        return recogniser.encode(self._encoder, [recording])
+        return recogniser.encode(self._encoder, recordings)
 
     def variant(self, name: str) -> Variant:
         """A variant ready to decode."""
@@ -137,15 +140,27 @@ def _result(
     normalizer: str,
 ) -> VariantResult:
     decoded = variant.decode(encoded, options)[0]
+    return assess(info, variant, encoded, 0, decoded, reference, normalizer)
+
+
+def assess(
+    info: VariantInfo,
+    variant: Variant,
+    encoded: Encoded,
+    row: int,
+    decoded: Decoded,
+    reference: str | None,
+    normalizer: str,
+) -> VariantResult:
+    """What one variant made of the recording in a row of an encoded batch, diagnosed and scored."""
     alignment = replace(decoded.alignment, reference=reference)
     numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
-    diagnosis = diagnose(
-        alignment,
-        ctc_log_probs=encoded.ctc_log_probs[0, : int(encoded.lengths[0])].numpy(),
-        token_ids=[numbers[token] for token in alignment.tokens],
-    )
+    token_ids = [numbers[token] for token in alignment.tokens]
+    log_probs = encoded.ctc_log_probs[row, : int(encoded.lengths[row])].numpy()
+    diagnosis = diagnose(alignment, ctc_log_probs=log_probs, token_ids=token_ids)
+    said = forced_timing(log_probs, token_ids, alignment.tokens, alignment.frame_seconds)
     scored = None if reference is None else score(reference, decoded.text, normalizer)
-    return VariantResult(info, replace(decoded, alignment=alignment), diagnosis, scored)
+    return VariantResult(info, replace(decoded, alignment=alignment), diagnosis, scored, said)
 
 
 def to_json(clips: Iterable[ClipResult]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the command line prints for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from analysis.diagnosis import Diagnosis
 from app.comparison import ClipResult, VariantResult
@@ -60,6 +61,33 @@ def _info(info: VariantInfo) -> tuple[str, ...]:
         info.checkpoint.name if info.checkpoint else "not trained",
         info.title,
         "  ".join(f"{key} {percent(value)}" for key, value in rates.items()) or "-",
+    )
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Scores of a run: one row per variant, then one per stress, level and variant."""
+    plain = [{"stress": "none", "level": None, **row} for row in found["variants"]]
+    rows = plain + found["stresses"]
+    stressed = len(rows) > len(plain)
+    head = ("variant", f"WER ({found['normalizer']})", "95 % interval", "CER", "healthy", "RTFx")
+    table = [(*(("stress", "level") if stressed else ()), *head, "failures")]
+    for row in rows:
+        level = "-" if row["level"] is None else f"{row['level']:g}"
+        table.append((*((row["stress"], level) if stressed else ()), *_summary_row(row)))
+    return aligned(table) + "\n"
+
+
+def _summary_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = row["wer_interval"]
+    failures = ", ".join(f"{kind} {count}" for kind, count in row["failures"].items())
+    return (
+        row["name"],
+        percent(row["wer"]),
+        "-" if low is None else f"{100 * low:.1f} to {100 * high:.1f}",
+        percent(row["cer"]),
+        percent(None if row["failure_rate"] is None else 1 - row["failure_rate"]),
+        "-" if row["rtfx"] is None else f"{row['rtfx']:.0f}",
+        failures or "-",
     )
 
 

@@ -1,0 +1,27 @@
+"""Whole corpora: every recording by every variant, stored as it goes, resumed where it stopped.
+
+`evaluate` runs, `load_results`, `load_alignment`, `load_summary` and `load_errors` read a run,
+finished or not.
+"""
+
+from app.evaluation.evaluate import Outcome, Plan, evaluate
+from app.evaluation.items import Item, SourceError, read_items
+from app.evaluation.maps import load_alignment
+from app.evaluation.run import load_errors, load_results, load_settings, load_summary
+from app.evaluation.settings import RunError, Settings
+
+__all__ = [
+    "Item",
+    "Outcome",
+    "Plan",
+    "RunError",
+    "Settings",
+    "SourceError",
+    "evaluate",
+    "load_alignment",
+    "load_errors",
+    "load_results",
+    "load_settings",
+    "load_summary",
+    "read_items",
+]

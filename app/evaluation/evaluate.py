@@ -1,0 +1,137 @@
+"""Run a corpus through every variant; run again, it goes on where it stopped."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.evaluation import pool
+from app.evaluation.items import Digest, Item, Shard, digest, shards
+from app.evaluation.progress import Progress
+from app.evaluation.run import Folder, Part, load_settings, write_json
+from app.evaluation.settings import SCHEMA, RunError, Settings, difference
+from app.evaluation.summary import summarise
+from models.audio import plain
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be decoded, how, and by whom."""
+
+    items: Callable[[], Iterator[Item]]  # gives them anew each time, always the same
+    settings: Settings
+    out: Path  # folder of the run
+    source: str = ""  # for people: what the items are
+    workers: int | None = None  # processes of this machine; None: one a processor, if there is work
+    scheduler: str | None = None  # of a Dask cluster, instead
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    out: Path
+    decoded: int  # recordings
+    bad: int  # recordings that could not be decoded: errors.csv
+    summary: dict[str, Any]  # as in summary.json
+
+
+def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) -> Outcome:
+    """Decode what is not decoded yet, then write the table and the summary.
+
+    Parameters
+    ----------
+    plan
+        What to do.
+    progress
+        Makes what reports: from the number of items, and of those done before.
+
+    Raises
+    ------
+    RunError
+        Where the folder holds another run, or workers cannot be had.
+    """
+    folder, found = Folder(plan.out), digest(plan.items())
+    _claim(folder, plan, found)
+    with folder.locked():
+        if not folder.results.exists():
+            _decode(folder, plan, found, progress)
+            numbers = folder.done()
+            folder.write_errors(numbers)
+            folder.merge(numbers)
+        folder.drop_parts()
+        return _summarised(folder, plan, found)
+
+
+def _summarised(folder: Folder, plan: Plan, found: Digest) -> Outcome:
+    bad = folder.count_errors()
+    decoded = found.items - bad
+    summary = {"schema": SCHEMA, "utterances": decoded, "errors": bad}
+    summary |= summarise(folder.tables, plan.settings.normalizer)
+    write_json(folder.summary, summary)
+    return Outcome(plan.out, decoded, bad, summary)
+
+
+def _claim(folder: Folder, plan: Plan, found: Digest) -> None:
+    """Start a run in an empty folder, or see that the run there is this one."""
+    now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
+    if folder.settings.exists():
+        before = load_settings(folder.path)
+        before.pop("name", None)
+        if other := difference(before, now):
+            raise RunError(
+                f"{plain(str(plan.out))} holds a run that differs in {other}; use another --out"
+            )
+        return
+    if folder.path.is_dir() and any(folder.path.iterdir()):
+        raise RunError(
+            f"{plain(str(plan.out))} is a folder with other things in it; use another --out"
+        )
+    if folder.path.exists() and not folder.path.is_dir():
+        raise RunError(f"{plain(str(plan.out))} is a file; use another --out")
+    write_json(folder.settings, now | {"name": plan.source})
+
+
+def _decode(
+    folder: Folder, plan: Plan, found: Digest, progress: Callable[[int, int], Progress]
+) -> None:
+    done = set(folder.done())
+    before = 0
+    waiting = 0
+    for shard in shards(plan.items()):
+        before += len(shard.items) if shard.number in done else 0
+        waiting += shard.number not in done
+    if not waiting:
+        return
+    shown = progress(found.items, before)
+    if before:
+        shown.say(f"{before} recordings were decoded before; going on")
+    folder.write_errors(sorted(done))
+    left = (shard for shard in shards(plan.items()) if shard.number not in done)
+    for part in _engine(plan, waiting, shown.say)(left):
+        folder.save(part)
+        if part.bad:
+            folder.append_errors(part.bad)
+        shown.add(part.items, len(part.bad))
+
+
+def _engine(
+    plan: Plan, waiting: int, say: Callable[[str], None]
+) -> Callable[[Iterator[Shard]], Iterator[Part]]:
+    settings = plan.settings
+    if plan.scheduler:
+        return partial(pool.cluster, settings=settings, address=plan.scheduler, say=say)
+    wanted = plan.workers or processors()
+    count = min(wanted, waiting)
+    if count > 1:
+        return partial(pool.processes, settings=settings, count=count, say=say)
+    return partial(pool.here, settings=settings)
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

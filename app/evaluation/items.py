@@ -1,0 +1,142 @@
+"""What there is to decode: utterances of a manifest, a folder of recordings, or one recording.
+
+Everything here is a stream: a manifest of a hundred thousand lines is never held in memory.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from models.audio import plain
+from models.containers import identify
+from models.training.corpus import Utterance, iterate_manifest
+from models.training.kaldi import is_kaldi
+from models.training.librispeech import is_librispeech
+
+AUDIO = frozenset((".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".m4a", ".webm", ".aac"))
+SHARD_SECONDS = 240.0  # audio of a shard: seconds of work, which is what a killed run may lose
+SHARD_ITEMS = 64  # recordings of a shard at most
+UNKNOWN_SECONDS = 5.0  # taken for a recording whose length the manifest does not tell
+PLAIN = "none"  # the name of no stress
+
+
+class SourceError(ValueError):
+    """There is nothing to decode; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording to decode: an utterance, or what a stress makes of one or several."""
+
+    id: str  # unique in its run
+    utterances: tuple[Utterance, ...]  # in order; several where they are joined
+    reference: str | None  # what is said in it; None: not known
+    stress: str = PLAIN  # name of the stress
+    level: float | None = None  # and how much of it
+
+    @property
+    def seconds(self) -> float:
+        """Length before the stress, as far as the manifest tells."""
+        return sum(each.seconds or UNKNOWN_SECONDS for each in self.utterances)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Items that are decoded together: the unit of work, of loss, and of storage."""
+
+    number: int  # from 0, in the order of the source
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a stream of items holds, to tell whether a run belongs to it."""
+
+    sha256: str
+    items: int
+
+
+def read_items(
+    source: Path | str,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    text: str | None = None,
+) -> Iterator[Item]:
+    """The items of a manifest of any form, of a folder of recordings, or of one recording.
+
+    Parameters
+    ----------
+    source
+        A manifest that `iterate_manifest` reads, a folder with recordings in it (at any depth), or
+        a recording.
+    split
+        Only this split of a manifest.
+    limit
+        Only the first so many.
+    text
+        What is said in the one recording; recordings of a folder have no reference.
+
+    Raises
+    ------
+    SourceError
+        Where nothing is found.
+    ManifestError
+        Where the manifest cannot be read.
+    """
+    source = Path(source).absolute()  # workers have other working folders
+    if not source.exists():
+        raise SourceError(f"{plain(str(source))} does not exist; check the path.")
+    if source.is_dir() and not is_kaldi(source) and not is_librispeech(source):
+        found = _recordings(source)
+    elif source.is_file() and _is_audio(source):
+        found = iter([Item(source.stem, (Utterance(source.stem, source, text or ""),), text)])
+    else:
+        found = (Item(each.id, (each,), each.text) for each in iterate_manifest(source, split))
+    first = next(found, None)
+    if first is None:
+        of_split = f" of the split {split!r}" if split else ""
+        raise SourceError(f"{plain(str(source))} has no recordings{of_split}.")
+    yield from islice(chain([first], found), limit)
+
+
+def _is_audio(path: Path) -> bool:
+    with path.open("rb") as file:
+        return identify(file) is not None
+
+
+def _recordings(folder: Path) -> Iterator[Item]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in AUDIO and path.is_file():
+            name = path.relative_to(folder).as_posix()
+            yield Item(name, (Utterance(name, path, ""),), None)
+
+
+def shards(items: Iterable[Item]) -> Iterator[Shard]:
+    """Items in order, cut into shards of about `SHARD_SECONDS` of audio.
+
+    The cut depends on the items alone, never on who works: results are the same on one process and
+    on a cluster, and a run that resumes finds its shards again.
+    """
+    number, held, seconds = 0, [], 0.0
+    for item in items:
+        if held and (len(held) == SHARD_ITEMS or seconds + item.seconds > SHARD_SECONDS):
+            yield Shard(number, tuple(held))
+            number, held, seconds = number + 1, [], 0.0
+        held.append(item)
+        seconds += item.seconds
+    if held:
+        yield Shard(number, tuple(held))
+
+
+def digest(items: Iterable[Item]) -> Digest:
+    """A fingerprint of names, texts, stresses and file names; folders may be moved."""
+    found, count = hashlib.sha256(), 0
+    for item in items:
+        count += 1
+        files = [(each.path.name, each.start, each.end) for each in item.utterances]
+        fields = (item.id, item.reference, item.stress, item.level, item.seconds, files)
+        found.update(repr(fields).encode(errors="surrogatepass"))
+    return Digest(found.hexdigest()[:16], count)

@@ -1,0 +1,112 @@
+"""A row of the results: one recording as one variant heard it."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.diagnosis import METRICS
+from analysis.errors import Counts
+from app.comparison import VariantResult
+from app.evaluation.items import Item
+from models.audio import Recording
+
+METRIC_NAMES = (*METRICS, "alignment_error_ms")
+COUNT_NAMES = ("hits", "substitutions", "deletions", "insertions")
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),  # of the recording, unique in the run
+        ("variant", pa.string()),
+        ("stress", pa.string()),  # "none" where the recording was left as it is
+        ("level", pa.float64()),  # how much of the stress
+        ("utterances", pa.string()),  # ids of what was decoded, joined by " + "
+        ("path", pa.string()),  # its file, or its files, one a line
+        ("corpus", pa.string()),
+        ("split", pa.string()),
+        ("speaker", pa.string()),
+        ("reference", pa.string()),  # null: not known
+        ("text", pa.string()),
+        ("normalizer", pa.string()),
+        *((name, pa.int32()) for name in COUNT_NAMES),  # words; null without a reference
+        *((f"character_{name}", pa.int32()) for name in COUNT_NAMES),
+        ("wer", pa.float64()),
+        ("cer", pa.float64()),
+        ("verdict", pa.string()),
+        ("failures", pa.string()),  # JSON, as in `compare --json`
+        ("notes", pa.string()),  # JSON
+        ("ended", pa.bool_()),
+        ("tokens", pa.int32()),  # decoded
+        *((name, pa.float64()) for name in METRIC_NAMES),
+        ("seconds", pa.float64()),  # length of the recording
+        ("decode_seconds", pa.float64()),  # the shared encoder not included
+        ("encode_seconds", pa.float64()),  # the recording's share of its batch
+        ("warnings", pa.string()),  # JSON: what was converted or looks wrong
+        ("part", pa.int32()),  # shard the recording was decoded in
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A recording that was decoded by all variants."""
+
+    item: Item
+    recording: Recording
+    results: tuple[VariantResult, ...]
+    encode_seconds: float
+
+
+def write_rows(heard: Sequence[Heard], normalizer: str, part: int) -> bytes:
+    """A Parquet file of the results of some recordings."""
+    rows = [_row(each, result, normalizer, part) for each in heard for result in each.results]
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="zstd")
+    return file.getvalue()
+
+
+def _row(heard: Heard, result: VariantResult, normalizer: str, part: int) -> dict[str, Any]:
+    item, score, diagnosis = heard.item, result.score, result.diagnosis.to_json()
+    first = item.utterances[0]
+    counts = _counts("", score.words) | _counts("character_", score.characters) if score else {}
+    return {
+        "id": item.id,
+        "variant": result.info.name,
+        "stress": item.stress,
+        "level": item.level,
+        "utterances": " + ".join(each.id for each in item.utterances),
+        "path": "\n".join(str(each.path) for each in item.utterances)
+        .encode(errors="replace")
+        .decode(),
+        "corpus": first.corpus,
+        "split": first.split,
+        "speaker": first.speaker,
+        "reference": item.reference,
+        "text": result.decoded.text,
+        "normalizer": normalizer,
+        **counts,
+        "wer": score.wer if score else None,
+        "cer": score.cer if score else None,
+        "verdict": diagnosis["verdict"],
+        "failures": _json(diagnosis["failures"]),
+        "notes": _json(diagnosis["notes"]),
+        "ended": result.decoded.alignment.ended,
+        "tokens": len(result.decoded.alignment.tokens),
+        **{name: diagnosis["metrics"].get(name) for name in METRIC_NAMES},
+        "seconds": heard.recording.seconds,
+        "decode_seconds": result.decoded.decode_seconds,
+        "encode_seconds": heard.encode_seconds,
+        "warnings": _json(heard.recording.warnings),
+        "part": part,
+    }
+
+
+def _counts(prefix: str, counts: Counts) -> dict[str, int]:
+    return {f"{prefix}{name}": getattr(counts, name) for name in COUNT_NAMES}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

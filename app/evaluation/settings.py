@@ -1,0 +1,84 @@
+"""How a run decodes: what must be the same when it resumes, and what every worker is told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models import checkpoint
+from models.recogniser import VariantInfo, checkpoint_folder
+from models.search import SearchOptions
+
+SCHEMA = 1
+MEANINGS = {  # what is said of a setting that differs from the run's
+    "source": "the recordings",
+    "variants": "the variants",
+    "search": "the search options",
+    "normalizer": "the normaliser",
+    "max_seconds": "--max-seconds",
+    "keep_alignments": "--keep-alignments",
+    "gap": "--gap",
+    "checkpoints": "the checkpoints",
+    "schema": "the version of AttnScope",
+}
+
+
+class RunError(ValueError):
+    """A run cannot start, go on or be read; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines the results of an item, and nothing else."""
+
+    variants: tuple[str, ...]  # in display order
+    search: SearchOptions = field(default_factory=SearchOptions)
+    normalizer: str = "basic"
+    max_seconds: float = 600.0  # longer recordings are refused
+    keep_alignments: bool = False  # store the maps as well
+    gap: float = 0.0  # seconds of quiet between recordings that a stress joins
+    folder: str | None = None  # checkpoints, None: where every command looks
+    checkpoints: tuple[tuple[str, str], ...] = ()  # name and fingerprint of each one used
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without the folder: the same checkpoints may lie elsewhere."""
+        values = asdict(self)
+        del values["folder"]
+        search = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.search).items()}
+        return values | {
+            "schema": SCHEMA,
+            "variants": list(self.variants),
+            "checkpoints": dict(self.checkpoints),
+            "search": search,
+        }
+
+
+def fingerprints(infos: list[VariantInfo], folder: Path | None) -> tuple[tuple[str, str], ...]:
+    """Name and fingerprint of the encoder's checkpoint and of each variant's."""
+    paths = {"encoder": checkpoint_folder(folder) / "encoder.safetensors"}
+    paths |= {info.name: info.checkpoint for info in infos}
+    return tuple((name, checkpoint.fingerprint(path)) for name, path in paths.items())
+
+
+def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:
+    """Refuse to work with other weights than the run's.
+
+    Raises
+    ------
+    RunError
+        Naming the checkpoints that differ.
+    """
+    found = dict(fingerprints(infos, Path(settings.folder) if settings.folder else None))
+    other = [name for name, value in settings.checkpoints if found.get(name) != value]
+    if other:
+        raise RunError(
+            f"process {os.getpid()} has other checkpoints than the run for {', '.join(other)}: "
+            "give every worker the same checkpoint folder"
+        )
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two records of settings, in words; empty where nothing does."""
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    return ", ".join(MEANINGS.get(key, key) for key in keys)

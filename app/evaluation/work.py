@@ -1,0 +1,210 @@
+"""What a worker does with a shard: read, stress, encode once, decode by every variant, assess.
+
+A shard's result depends on the shard and the settings alone. Every worker computes on one thread:
+more threads would sum in another order, and decoders are too small to gain from them.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from app.comparison import Models, VariantResult, assess
+from app.evaluation.items import PLAIN, Item, Shard
+from app.evaluation.maps import write_maps
+from app.evaluation.rows import Heard, write_rows
+from app.evaluation.run import BadItem, Part
+from app.evaluation.settings import Settings, same_checkpoints
+from models.audio import AudioError, Recording, load, plain
+from models.recogniser import VariantInfo
+from models.stress import stressed
+from models.training.corpus import Utterance
+from models.training.recordings import load_utterance
+
+HELD_SECONDS = 300.0  # audio in memory at once
+BATCH_SECONDS = 160.0  # padded audio decoded together
+BATCH_ITEMS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A recording that waits for its batch."""
+
+    place: int  # in its shard
+    item: Item
+    recording: Recording
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The models of a process."""
+
+    models: Models
+    infos: tuple[VariantInfo, ...]  # of the variants of the run, in display order
+
+
+@lru_cache(maxsize=1)
+def _loaded(settings: Settings) -> Loaded:
+    """The models, checked to be those of the run; loaded once in a process."""
+    models = Models(Path(settings.folder) if settings.folder else None)
+    infos = models.choose(settings.variants)
+    same_checkpoints(settings, infos)
+    for info in infos:
+        models.variant(info.name)  # a damaged checkpoint is no recording's fault
+    return Loaded(models, tuple(infos))
+
+
+def decode_shard(shard: Shard, settings: Settings) -> Part:
+    """Decode a shard's recordings by every variant; one that cannot be decoded is reported.
+
+    Raises
+    ------
+    RunError
+        Where this process has other checkpoints than the run.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _decode_shard(shard, settings, _loaded(settings))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _decode_shard(shard: Shard, settings: Settings, loaded: Loaded) -> Part:
+    heard: dict[int, Heard] = {}
+    bad: dict[int, BadItem] = {}
+    for held in _held(shard, settings, bad):
+        for batch in batches(held):
+            _decode_batch(batch, settings, loaded, heard, bad)
+    in_order = [heard[place] for place in sorted(heard)]
+    maps = None
+    if settings.keep_alignments:
+        maps = write_maps(
+            (each.item.id, [result.decoded.alignment for result in each.results])
+            for each in in_order
+        )
+    return Part(
+        number=shard.number,
+        rows=write_rows(in_order, settings.normalizer, shard.number),
+        maps=maps,
+        bad=tuple(bad[place] for place in sorted(bad)),
+        items=len(in_order),
+    )
+
+
+def _held(shard: Shard, settings: Settings, bad: dict[int, BadItem]) -> Iterator[list[Ready]]:
+    """Recordings of a shard, as many at a time as memory should hold."""
+    held, seconds = [], 0.0
+    for place, item in enumerate(shard.items):
+        try:
+            recording = open_item(item, settings)
+        except AudioError as error:
+            bad[place] = _bad(item, str(error))
+            continue
+        held.append(Ready(place, item, recording))
+        seconds += recording.seconds
+        if seconds >= HELD_SECONDS:
+            yield held
+            held, seconds = [], 0.0
+    if held:
+        yield held
+
+
+def open_item(item: Item, settings: Settings) -> Recording:
+    """An item's recording, stressed as it says.
+
+    Raises
+    ------
+    AudioError
+        Where a file cannot be used or the result is too long.
+    """
+    recordings = [_open(each, settings.max_seconds) for each in item.utterances]
+    if item.stress == PLAIN:
+        return recordings[0]
+    samples = stressed(
+        [each.samples for each in recordings],
+        item.stress,
+        item.level,
+        zlib.crc32(item.id.encode(errors="replace")),
+        settings.gap,
+    )
+    warnings = tuple(dict.fromkeys(w for each in recordings for w in each.warnings))
+    result = replace(recordings[0], samples=samples, warnings=warnings, name=plain(item.id))
+    if result.seconds > settings.max_seconds:
+        raise AudioError(
+            f"{result.name} lasts {result.seconds:.0f} s, longer than the limit of "
+            f"{settings.max_seconds:g} s; raise the limit with --max-seconds."
+        )
+    return result
+
+
+def _open(utterance: Utterance, max_seconds: float) -> Recording:
+    if utterance.end is None and not utterance.start:
+        return load(utterance.path, max_seconds=max_seconds)
+    return load_utterance(utterance)
+
+
+def batches(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """Recordings of similar length together, no more than fit."""
+    batch: list[Ready] = []
+    for each in sorted(ready, key=lambda each: (each.recording.seconds, each.place)):
+        padded = each.recording.seconds * (len(batch) + 1)  # the longest comes last
+        if batch and (len(batch) == BATCH_ITEMS or padded > BATCH_SECONDS):
+            yield batch
+            batch = []
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+def _decode_batch(
+    batch: list[Ready],
+    settings: Settings,
+    loaded: Loaded,
+    heard: dict[int, Heard],
+    bad: dict[int, BadItem],
+) -> None:
+    """Decode a batch; where that fails, its recordings one by one, so that only one is lost."""
+    try:
+        results, seconds = _results(batch, settings, loaded)
+    except (ArithmeticError, IndexError, KeyError, MemoryError, RuntimeError, ValueError) as error:
+        if len(batch) > 1:
+            for each in batch:
+                _decode_batch([each], settings, loaded, heard, bad)
+            return
+        reason = f"decoding failed ({type(error).__name__}: {error})"
+        bad[batch[0].place] = _bad(batch[0].item, reason)
+        return
+    for each, of_each in zip(batch, results, strict=True):
+        heard[each.place] = Heard(each.item, each.recording, of_each, seconds)
+
+
+def _results(
+    batch: list[Ready], settings: Settings, loaded: Loaded
+) -> tuple[list[tuple[VariantResult, ...]], float]:
+    """Results of every recording, all variants each, and the seconds of encoding one."""
+    started = perf_counter()
+    encoded = loaded.models.encode(*(each.recording for each in batch))
+    encode_seconds = (perf_counter() - started) / len(batch)
+    columns = []
+    for info in loaded.infos:
+        variant = loaded.models.variant(info.name)
+        found = variant.decode(encoded, settings.search)
+        columns.append(
+            [
+                assess(
+                    info, variant, encoded, row, decoded, each.item.reference, settings.normalizer
+                )
+                for row, (each, decoded) in enumerate(zip(batch, found, strict=True))
+            ]
+        )
+    return list(zip(*columns, strict=True)), encode_seconds
+
+
+def _bad(item: Item, error: str) -> BadItem:
+    paths = "\n".join(str(each.path) for each in item.utterances)
+    return BadItem(item.id, paths, item.stress, item.level, error)

@@ -1,0 +1,73 @@
+"""What `evaluate` and `stress` do: each takes the options and tells whether all went well."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from app import commands, tables
+from app.comparison import Models
+from app.evaluation import Item, Outcome, Plan, Settings, read_items
+from app.evaluation import evaluate as run
+from app.evaluation.settings import fingerprints
+from app.evaluation.stresses import stressed_items
+from models.search import SearchOptions
+from models.stress import STRESSES
+
+Source = Callable[[], Iterator[Item]]
+
+
+def evaluate(options: Namespace) -> bool:
+    """Decode a corpus; recordings that cannot be read do not stop it."""
+    items = partial(read_items, options.source, split=options.split, limit=options.limit)
+    return _run(options, items, _settings(options))
+
+
+def stress(options: Namespace) -> bool:
+    """Decode a corpus as it is and under every stress asked for."""
+    levels = {name: getattr(options, name) for name in STRESSES if getattr(options, name)}
+    plain = partial(
+        read_items, options.source, split=options.split, limit=options.limit, text=options.text
+    )
+    return _run(options, partial(stressed_items, plain, levels), _settings(options, options.gap))
+
+
+def _settings(options: Namespace, gap: float = 0.0) -> Settings:
+    models = Models()
+    infos = models.choose(commands.variant_names(options, models))
+    return Settings(
+        variants=tuple(info.name for info in infos),
+        search=SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight),
+        normalizer=options.normalizer,
+        max_seconds=options.max_seconds,
+        keep_alignments=options.keep_alignments,
+        gap=gap,
+        folder=str(models.folder) if models.folder else None,
+        checkpoints=fingerprints(infos, models.folder),
+    )
+
+
+def _run(options: Namespace, items: Source, settings: Settings) -> bool:
+    commands.check_output(options.json)
+    plan = Plan(items, settings, options.out, options.source, options.workers, options.scheduler)
+    try:
+        outcome = run(plan)
+    except KeyboardInterrupt:
+        print("\nattnscope: stopped; the same command goes on from here", file=sys.stderr)
+        return False
+    _report(outcome, options.json)
+    return outcome.decoded > 0
+
+
+def _report(outcome: Outcome, json: str | None) -> None:
+    if json:
+        commands.write_json(outcome.summary, json)
+    else:
+        print(tables.summary(outcome.summary), flush=True)
+    commands.note(f"wrote {outcome.out / 'results.parquet'} and summary.json")
+    if outcome.bad:
+        all_of_them = "; nothing else was left" if not outcome.decoded else ""
+        commands.note(
+            f"attnscope: {outcome.bad} of {outcome.bad + outcome.decoded} recordings could not be "
+            f"decoded: {outcome.out / 'errors.csv'} says why{all_of_them}"
+        )
