@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.attention import (
     FAMILIES,
     Attention,
+    AttentionStep,
     Intervention,
     Sizes,
     build,
@@ -29,17 +30,27 @@ REMEMBERING = tuple(
     name for name in NAMES if any(part in name for part in ("loc", "coverage", "forward"))
 )
 
+HARD = ("monotonic hard", "mocha hard")  # these decide otherwise when they are not in training
+
 every_mechanism = pytest.mark.parametrize("name", NAMES)
+every_mode = pytest.mark.parametrize("name", [*NAMES, *HARD])
 
 
 def make(name: str) -> Attention:
-    """A mechanism whose weights are large enough for maps that are far from uniform."""
+    """A mechanism whose weights are large enough for maps that are far from uniform, no noise."""
+    name, _, hard = name.partition(" ")
     torch.manual_seed(NAMES.index(name))
     attention = build(name, ENCODER_DIM, QUERY_DIM, SIZES)
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.mul_(3.0)
-    return attention
+    attention.noise = 0.0  # only some have it
+    return attention.train(not hard)
+
+
+def decided(name: str, step: AttentionStep) -> torch.Tensor:
+    """The map that follows from the energies; mocha spreads it over chunks afterwards."""
+    return step.state.weights if name.startswith("mocha") else step.weights
 
 
 def speech(lengths=LENGTHS, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,18 +83,19 @@ def leaves(tree) -> list[torch.Tensor]:
     return [tree] if isinstance(tree, torch.Tensor) else [t for item in tree for t in leaves(item)]
 
 
-def test_all_fourteen_are_registered_family_by_family():
+def test_all_are_registered_family_by_family():
     families = [info.family for info in mechanisms().values()]
     assert families == sorted(families, key=FAMILIES.index)
     assert set(NAMES) >= {
         *("equal", "dot", "additive", "location", "location2d", "location_recurrent"),
         *("coverage", "coverage_location", "multi_head_dot", "multi_head_add"),
         *("multi_head_loc", "multi_head_multi_res_loc", "forward", "forward_ta"),
+        *("monotonic", "mocha", "gmm"),
     }
     assert all(info.title and info.paper and info.cls.__doc__ for info in mechanisms().values())
 
 
-@every_mechanism
+@every_mode
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=5), seed=st.integers(0, 99))
 def test_rows_sum_to_one_and_are_zero_on_padding(name, lengths, seed):
@@ -98,7 +110,7 @@ def test_rows_sum_to_one_and_are_zero_on_padding(name, lengths, seed):
     assert (maps[:, padding] == 0).all()
 
 
-@every_mechanism
+@every_mode
 @pytest.mark.parametrize("filling", [0.0, 1e4])
 def test_padding_changes_nothing(name, filling):
     attention = make(name)
@@ -114,7 +126,7 @@ def test_padding_changes_nothing(name, filling):
     torch.testing.assert_close(longer_maps[..., :FRAMES], maps, **CLOSE)
 
 
-@every_mechanism
+@every_mode
 def test_other_utterances_of_the_batch_change_nothing(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -139,7 +151,7 @@ def test_gradients_reach_every_parameter(name):
         assert parameter.grad.abs().max() > 1e-6, parameter_name
 
 
-@every_mechanism
+@every_mode
 def test_gather_gives_every_hypothesis_its_own_past(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -158,7 +170,7 @@ def test_gather_gives_every_hypothesis_its_own_past(name):
         assert len(tensor) == len(lengths)
 
 
-@every_mechanism
+@every_mode
 def test_a_step_leaves_memory_and_state_as_they_were(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -174,7 +186,7 @@ def test_a_step_leaves_memory_and_state_as_they_were(name):
     assert torch.equal(first.weights, again.weights)
 
 
-@every_mechanism
+@every_mode
 def test_terms_sum_to_the_energies_behind_the_weights(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -183,12 +195,16 @@ def test_terms_sum_to_the_energies_behind_the_weights(name):
     query = queries(3, len(lengths))[2]
     terms = attention.terms(query, memory, state)
     assert set(terms) <= {"content", "location", "coverage"}
-    energies = sum(terms.values()).masked_fill(~memory.valid, -math.inf)
-    weights = energies.softmax(-1)
+    energies = sum(terms.values())
+    if name.startswith(("monotonic", "mocha")):  # no softmax: tested against plain loops elsewhere
+        weights = attention.normalise(energies, memory.valid, memory, state)
+    else:
+        weights = energies.masked_fill(~memory.valid, -math.inf).softmax(-1)
     if attention.family == "forward":  # the prior multiplies after the softmax
         weights = (attention.prior(state) * weights).clamp(min=1e-6).masked_fill(~memory.valid, 0)
         weights = weights / weights.sum(-1, keepdim=True)
-    torch.testing.assert_close(attention(query, memory, state).weights, weights, **CLOSE)
+    found = decided(name, attention(query, memory, state))
+    torch.testing.assert_close(found, weights, **CLOSE)
     assert weights[0].max() > 1.5 * weights[0].min() or name == "equal"
 
 
@@ -207,7 +223,7 @@ def test_the_history_is_a_term_and_matters(name):
     assert (fresh[attention.history_term] - terms[attention.history_term]).abs().max() > 1e-2
 
 
-@every_mechanism
+@every_mode
 def test_dropping_terms_leaves_the_others(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -217,20 +233,20 @@ def test_dropping_terms_leaves_the_others(name):
     terms = attention.terms(query, memory, state)
 
     def weights(*dropped):
-        return attention(query, memory, state, Intervention(dropped=frozenset(dropped))).weights
+        asked = Intervention(dropped=frozenset(dropped))
+        return decided(name, attention(query, memory, state, asked))
 
     def expected(energies):
-        attended = energies.masked_fill(~memory.valid, -math.inf).softmax(-1)
-        return attention.align(attended, memory.valid, memory, state)
+        return attention.normalise(energies, memory.valid, memory, state)
 
     torch.testing.assert_close(weights("weather"), expected(sum(terms.values())), **CLOSE)
-    uniform = torch.zeros_like(terms["content"])
+    uniform = torch.zeros_like(next(iter(terms.values())))
     torch.testing.assert_close(weights(*terms), expected(uniform), **CLOSE)
     for kept, energies in terms.items():
         torch.testing.assert_close(weights(*(set(terms) - {kept})), expected(energies), **CLOSE)
 
 
-@every_mechanism
+@every_mode
 def test_only_allowed_frames_are_attended(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -241,13 +257,14 @@ def test_only_allowed_frames_are_attended(name):
     asked = queries(4, len(lengths))
     _, maps, _ = run(attention, encoded, lengths, asked, Intervention(allowed=allowed))
     torch.testing.assert_close(maps.sum(-1), torch.ones(maps.shape[:-1]), **CLOSE)
-    assert (maps[:, 0] > 0).any(1).nonzero()[:, 1].unique().tolist() == [5, 6, 7, 8]
-    assert (maps[:, 1] > 0).any(1).nonzero()[:, 1].unique().tolist() == [12, 13, 14]
+    for row, frames in ((0, [5, 6, 7, 8]), (1, [12, 13, 14])):
+        heard = (maps[:, row] > 0).any(1).nonzero()[:, 1].unique().tolist()
+        assert set(heard) <= set(frames) if name in HARD else heard == frames
     _, free, _ = run(attention, encoded, lengths, asked)
     torch.testing.assert_close(maps[:, 2:], free[:, 2:], **CLOSE)
 
 
-@every_mechanism
+@every_mode
 def test_temperature_divides_the_energies(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -255,13 +272,12 @@ def test_temperature_divides_the_energies(name):
     state = attention.initial_state(memory)
     query = queries(1, len(lengths))[0]
     energies = attention.energies(query, memory, state) / 0.25
-    attended = energies.masked_fill(~memory.valid, -math.inf).softmax(-1)
-    expected = attention.align(attended, memory.valid, memory, state)
-    found = attention(query, memory, state, Intervention(temperature=0.25)).weights
+    expected = attention.normalise(energies, memory.valid, memory, state)
+    found = decided(name, attention(query, memory, state, Intervention(temperature=0.25)))
     torch.testing.assert_close(found, expected, **CLOSE)
 
 
-@every_mechanism
+@every_mode
 def test_autocast_keeps_rows_that_sum_to_one(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -335,6 +351,8 @@ def test_sizes_reach_the_mechanism():
         ("dot", {"width": 3}, TypeError, "width"),
         ("location", {"kernel": 4}, ValueError, "odd number of taps"),
         ("multi_head_dot", {"heads": 5}, ValueError, "12 cannot be divided among 5 heads"),
+        ("mocha", {"chunk": 0}, ValueError, "a chunk of at least 1 frame"),
+        ("gmm", {"mixtures": 0}, ValueError, "at least 1 Gaussian"),
         ("forward_ta", {"previous_dim": 0}, ValueError, "forward_ta needs previous_dim"),
         ("forward_ta", {"previous_dim": 8}, ValueError, "forward_ta needs previous_dim"),
     ],

@@ -69,6 +69,13 @@ class Intervention:
         if not self.temperature > 0:
             raise ValueError(f"the temperature must be above 0, not {self.temperature}")
 
+    def frames(self, valid: Tensor) -> Tensor:
+        """(batch, 1, frames) bool: which of the valid frames may be attended."""
+        if self.allowed is None:
+            return valid
+        frames = valid & self.allowed[:, None]
+        return torch.where(frames.any(-1, keepdim=True), frames, valid)
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -79,6 +86,8 @@ class Sizes:
     channels: int = 10  # filters of a location convolution (per head)
     kernel: int = 31  # their taps in frames, odd
     window: int = 5  # past maps that location2d looks at
+    chunk: int = 8  # frames that mocha reads, back from where it stops
+    mixtures: int = 5  # Gaussians of gmm
     previous_dim: int = 0  # last entries of the query that are the previous output (forward_ta)
 
 
@@ -202,7 +211,8 @@ class Attention(nn.Module):
 
     A mechanism must define `energies`. It may override `make_keys` and `make_values` (once per
     utterance), `initial_state` and `advance` (what it remembers), `terms` (of what its energies
-    consist), `align` (a prior on top of the softmax) and `read` (from weights to context).
+    consist), `align` (a prior on top of the softmax), `normalise` (what to do instead of a softmax)
+    and `read` (from weights to context).
 
     Parameters
     ----------
@@ -271,13 +281,7 @@ class Attention(nn.Module):
             energies = self.energies(query, memory, state)
         if asked.temperature != 1.0:
             energies = energies / asked.temperature
-        frames = memory.valid
-        if asked.allowed is not None:
-            frames = frames & asked.allowed[:, None]
-            frames = torch.where(frames.any(-1, keepdim=True), frames, memory.valid)
-        energies = torch.where(frames, energies, -torch.inf)  # (batch, heads, frames)
-        weights = energies.softmax(-1, dtype=weights_dtype(energies))
-        weights = self.align(weights, frames, memory, state)
+        weights = self.normalise(energies, asked.frames(memory.valid), memory, state)
         context = self.read(weights, memory)
         return AttentionStep(context, weights, self.advance(query, memory, state, context, weights))
 
@@ -288,6 +292,12 @@ class Attention(nn.Module):
     def terms(self, query: Tensor, memory: Memory, state: State) -> dict[str, Tensor]:
         """Named parts of the energies, each (batch, heads, frames); they sum to `energies`."""
         return {"content": self.energies(query, memory, state)}
+
+    def normalise(self, energies: Tensor, frames: Tensor, memory: Memory, state: State) -> Tensor:
+        """(batch, heads, frames) weights of the energies; only `frames` may be attended."""
+        energies = torch.where(frames, energies, -torch.inf)  # (batch, heads, frames)
+        weights = energies.softmax(-1, dtype=weights_dtype(energies))
+        return self.align(weights, frames, memory, state)
 
     def align(self, weights: Tensor, frames: Tensor, memory: Memory, state: State) -> Tensor:
         """Final weights from those of the softmax; `frames` are those that may be attended."""

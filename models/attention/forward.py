@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import AttentionStep, Memory, register, weights_dtype
-from models.attention.location import Location, LocationState
+from models.attention.base import AttentionStep, Memory, register
+from models.attention.location import Location, LocationState, first_frame
 
 ZHANG = "Zhang, Ling & Dai 2018, arXiv 1807.06736"
 FLOOR = 1e-6  # least weight before normalising: without it gradients become NaN (ESPnet)
@@ -61,9 +61,7 @@ class Forward(Location):
         self.padding_as_espnet = padding_as_espnet
 
     def initial_state(self, memory: Memory) -> LocationState:
-        weights = torch.zeros_like(memory.valid, dtype=weights_dtype(memory.values))
-        weights[..., 0] = 1.0
-        return LocationState(weights)
+        return LocationState(first_frame(memory))
 
     def prior(self, state: LocationState) -> Tensor:
         """(batch, 1, frames): what a map that stays or moves one frame on can reach."""
@@ -85,10 +83,10 @@ class Forward(Location):
 class ForwardTA(Forward):
     """Forward attention that learns when to move on.
 
-    As `Forward` with the prior ``s * a'_t + (1 - s) * a'_{t-1}``; the transition agent
-    ``s = sigmoid(w . [c; q; y'] + b)`` decides after each step from context, decoder state and
-    previous output how likely the next map stays (0.5 at first). Zhang et al. 2018, as ESPnet's
-    AttForwardTA.
+    ``a_t ~ max((s * a'_t + (1 - s) * a'_{t-1}) * softmax(e)_t, 1e-6)``, as `Forward` otherwise; the
+    transition agent ``s = sigmoid(w . [c; q; y'] + b)`` decides after each step from context,
+    decoder state and previous output how likely the next map stays (0.5 at first). Zhang et al.
+    2018, as ESPnet's AttForwardTA.
 
     Parameters
     ----------

@@ -36,6 +36,13 @@ def uniform(memory: Memory, heads: int = 1) -> Tensor:
     return weights.to(weights_dtype(memory.values)).expand(-1, heads, -1)
 
 
+def first_frame(memory: Memory) -> Tensor:
+    """(batch, 1, frames) all weight on frame 0: where what only moves forward begins."""
+    weights = torch.zeros_like(memory.valid, dtype=weights_dtype(memory.values))
+    weights[..., 0] = 1.0
+    return weights
+
+
 def location_convolution(heads: int, maps: int, channels: int, kernel: int) -> nn.Conv1d:
     """Filters over the frames of `maps` maps per head, from (batch, heads * maps, frames).
 
