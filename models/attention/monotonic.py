@@ -51,8 +51,8 @@ def accumulate(kept: Tensor, added: Tensor) -> Tensor:
     """All of ``q_j = kept_j * q_{j-1} + added_j``, ``q_{-1} = 0``, over the last axis.
 
     By doubling: after n rounds ``q_j`` sums the last ``2 ** n`` terms. With factors in 0..1 and
-    nothing negative no step can overflow, cancel or divide, unlike the quotient of cumulative
-    products (Raffel et al. 2017, eq. 11), whose denominator vanishes after some confident frames.
+    nothing negative no step can overflow, cancel or divide, unlike a quotient of cumulative
+    products, whose denominator vanishes after some confident frames (Raffel et al. 2017 clip it).
     """
     reach = 1
     while reach < added.size(-1):
@@ -63,7 +63,7 @@ def accumulate(kept: Tensor, added: Tensor) -> Tensor:
 
 
 def expected_stops(energies: Tensor, frames: Tensor, previous: Tensor) -> Tensor:
-    """Where a walk on from `previous` stops, in expectation (Raffel et al. 2017, eq. 8 to 10).
+    """Where a walk on from `previous` stops, in expectation (Raffel et al. 2017).
 
     From each frame it goes on with probability ``1 - sigmoid(energy)``; it never stops at a frame
     not in `frames`, and what is left of it stops at the last of them.
@@ -96,7 +96,7 @@ def hard_stops(energies: Tensor, frames: Tensor, previous: Tensor) -> Tensor:
 def spread(stops: Tensor, energies: Tensor, frames: Tensor, width: int) -> Tensor:
     """Share the weight of each stop among the `width` frames that end there, by a softmax.
 
-    Chiu & Raffel 2018, eq. 23, ``b_j = sum_k stops_k exp(e_j) / sum_{l=k-width+1..k} exp(e_l)``
+    Chiu & Raffel 2018: ``b_j = sum_k stops_k exp(e_j) / sum_{l=k-width+1..k} exp(e_l)``
     over k from j to ``j + width - 1``; one softmax a chunk instead of moving sums of exponentials,
     so that no chunk underflows beside a louder one.
 
