@@ -1,4 +1,4 @@
-"""From an alignment to a transcript with times: a word is where its tokens listened."""
+"""From an alignment to a transcript with times."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from analysis.alignment import Alignment
 from analysis.formats.timed import Piece, TimedText
-from analysis.labels import words
-from analysis.rows import Rows
+from analysis.timing import Timed, Timing, attention_timing, timing
 
 
 def timed_text(
@@ -17,11 +16,10 @@ def timed_text(
     seconds: float | None = None,
     log_probs: Sequence[float] | np.ndarray | None = None,
 ) -> TimedText:
-    """Words and tokens of an alignment with the times of their rows.
+    """Words and tokens with the times of `analysis.timing`; special tokens have none and are out.
 
-    A token lasts as long as its row's peak is wide at half its height; a word from the start of its
-    first token that has a place to the end of its last one. Tokens without a place (flat rows) lie
-    between their neighbours.
+    Where the weights tell no times (no row differs from the others), tokens share the recording
+    evenly.
 
     Parameters
     ----------
@@ -32,47 +30,30 @@ def timed_text(
     seconds
         Its length; by default that of the map. Nothing ends later.
     log_probs : (tokens,)
-        Of the tokens; gives tokens and words (their mean) a probability.
+        Of the tokens; gives tokens and words (the mean over their tokens) a probability.
     """
-    end = alignment.start_seconds + alignment.seconds if seconds is None else seconds
-    spans = np.clip(_spans(alignment), 0.0, end)  # (tokens, 2)
+    end = alignment.start_seconds + alignment.seconds if seconds is None else float(seconds)
+    told = attention_timing(alignment) if alignment.tokens else None
+    found = told or _even(alignment, end)
     chances = None if log_probs is None else np.exp(np.minimum(np.asarray(log_probs, float), 0.0))
-    tokens = tuple(
-        Piece(token, float(a), float(b), None if chances is None else float(chances[row]))
-        for row, (token, (a, b)) in enumerate(zip(alignment.tokens, spans, strict=True))
-    )
-    located = alignment.rows.located
-    found = []
-    for word in words(alignment.tokens):
-        rows = np.arange(word.start, word.end)
-        rows = rows[located[rows]] if located[rows].any() else rows
-        start, stop = float(spans[rows[0], 0]), float(spans[rows[-1], 1])
-        if stop <= start:  # the word was read backwards
-            start, stop = float(spans[rows, 0].min()), float(spans[rows, 1].max())
-        chance = None if chances is None else float(chances[word.start : word.end].mean())
-        found.append(Piece(word.text, start, stop, chance))
+
+    def piece(timed: Timed) -> Piece:
+        chance = None if chances is None else float(chances[slice(*timed.rows)].mean())
+        start = min(max(timed.start, 0.0), end)
+        return Piece(timed.text, start, min(max(timed.end, start), end), chance)
+
+    words = tuple(piece(word) for word in found.words)
     return TimedText(
         name=name,
         variant=alignment.variant or "",
-        seconds=float(end),
-        text=" ".join(word.text for word in found) if alignment.text is None else alignment.text,
-        words=tuple(found),
-        tokens=tokens,
+        seconds=end,
+        text=" ".join(word.text for word in words) if alignment.text is None else alignment.text,
+        words=words,
+        tokens=tuple(piece(token) for token in found.tokens),
         reference=alignment.reference,
     )
 
 
-def _spans(alignment: Alignment) -> np.ndarray:
-    """(tokens, 2) seconds in which each row listened."""
-    rows: Rows = alignment.rows
-    spans = np.stack([rows.low, rows.high], axis=1).astype(float)
-    spans = alignment.start_seconds + spans * alignment.frame_seconds
-    placed = np.flatnonzero(rows.located)
-    lost = np.flatnonzero(~rows.located)
-    if len(placed) and len(lost):  # between the end of the row before and the start of the next
-        before = np.searchsorted(placed, lost) - 1
-        starts = np.where(before >= 0, spans[placed[np.maximum(before, 0)], 1], spans[placed[0], 0])
-        following = np.minimum(before + 1, len(placed) - 1)
-        ends = np.where(before + 1 < len(placed), spans[placed[following], 0], starts)
-        spans[lost] = np.stack([starts, np.maximum(starts, ends)], axis=1)
-    return spans
+def _even(alignment: Alignment, end: float) -> Timing:
+    edges = np.linspace(0.0, end, len(alignment.tokens) + 1)
+    return timing(alignment.tokens, edges[:-1], edges[1:])

@@ -30,7 +30,7 @@ class TimedText:
     seconds: float  # length of the recording
     text: str
     words: tuple[Piece, ...]  # in the order they were written
-    tokens: tuple[Piece, ...]  # special tokens included
+    tokens: tuple[Piece, ...]  # spaces are tokens, special tokens have no time
     reference: str | None = None  # what was said
 
 
