@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.alignment import Alignment
+from analysis.labels import is_space, is_special
+from analysis.timing import Timing, timing
+
+LAG_SECONDS = 0.05  # CTC writes a sound this long after it began (benchmarks/forced_alignment.py)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,28 +76,82 @@ def viterbi(log_probs: np.ndarray, token_ids: Sequence[int], blank: int = 0) -> 
 def _best_path(emission: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
     """(frames,) states of the best path and its score, from (frames, states) emissions."""
     frames, count = emission.shape
-    may_skip = np.zeros(count, bool)
-    may_skip[3::2] = labels[3::2] != labels[1:-2:2]
-    moves = np.zeros((frames, count), np.int8)
+    # what a skip costs: nothing between two different tokens, else it is impossible
+    barrier = np.full(count, -np.inf)
+    barrier[3::2][labels[3::2] != labels[1:-2:2]] = 0.0
+    advanced = np.zeros((frames, count), bool)
+    skipped = np.zeros((frames, count), bool)
     # two impossible states in front spare every step its special cases
     best = np.full(count + 2, -np.inf)
     best[2:4] = emission[0, :2]
-    skipped_from = np.full(count, -np.inf)
+    stay, advance, skip = best[2:], best[1:-1], best[:-2]
+    top, jump = np.empty(count), np.empty(count)
     for frame in range(1, frames):
-        stay, advance = best[2:], best[1:-1]
-        np.copyto(skipped_from, best[:-2], where=may_skip)
-        top = np.maximum(stay, advance)
-        moves[frame] = advance > stay
-        moves[frame][skipped_from > top] = 2
-        best[2:] = np.maximum(top, skipped_from) + emission[frame]
-    last = count - 1
+        np.greater(advance, stay, out=advanced[frame])
+        np.maximum(stay, advance, out=top)
+        np.add(skip, barrier, out=jump)
+        np.greater(jump, top, out=skipped[frame])
+        np.maximum(top, jump, out=top)
+        np.add(top, emission[frame], out=stay)
+    moves = np.where(skipped, 2, advanced)
+    state = count - 1
     if count > 1 and best[-2] > best[-1]:
-        last = count - 2
+        state = count - 2
+    score = float(best[2 + state])
     states = np.empty(frames, np.int64)
-    states[-1] = last
+    states[-1] = state
     for frame in range(frames - 1, 0, -1):
-        states[frame - 1] = states[frame] - moves[frame, states[frame]]
-    return states, float(best[2 + last])
+        state -= int(moves[frame, state])
+        states[frame - 1] = state
+    return states, score
+
+
+def forced_timing(
+    log_probs: np.ndarray,
+    token_ids: Sequence[int],
+    tokens: Sequence[str],
+    frame_seconds: float,
+    *,
+    start_seconds: float = 0.0,
+    blank: int = 0,
+    lag_seconds: float = LAG_SECONDS,
+) -> Timing | None:
+    """Token and word times of a text, decoded or reference, by forced alignment.
+
+    A token ends with its last frame, and begins `lag_seconds` before its first one, but not before
+    the spoken token in front of it has ended: a recogniser trained with CTC hears the beginning of
+    a sound before it writes it. A space gives way to the word after it.
+
+    Parameters
+    ----------
+    log_probs : (frames, vocabulary)
+        CTC log-probabilities.
+    token_ids, tokens : (tokens,)
+        Numbers of the tokens, and how they are written; special tokens are left out.
+    frame_seconds, start_seconds : float
+        Seconds per frame, and time of the first frame.
+
+    Returns
+    -------
+    Timing, or None where the tokens do not fit into the frames.
+    """
+    if len(token_ids) != len(tokens):
+        raise ValueError(f"token_ids: {len(tokens)} numbers are needed, not {len(token_ids)}")
+    lexical = ~is_special(tokens)
+    ids = np.asarray(token_ids, np.int64).reshape(-1)
+    times = viterbi(log_probs, ids[lexical], blank)
+    if times is None:
+        return None
+    first, last = np.full(len(tokens), np.nan), np.full(len(tokens), np.nan)
+    space = is_space(tokens)[lexical]
+    end = start_seconds + times.end * frame_seconds
+    spoken_end = np.maximum.accumulate(np.where(space, start_seconds, end))
+    earliest = np.concatenate([[start_seconds], spoken_end[:-1]])[: len(end)]
+    begin = np.maximum(start_seconds + times.start * frame_seconds - lag_seconds, earliest)
+    following = np.concatenate([begin[1:], end[-1:]])
+    end = np.where(space, np.clip(following, begin, end), end)
+    first[lexical], last[lexical] = begin, end
+    return timing(tokens, first, last)
 
 
 def _times(states: np.ndarray, log_probs: np.ndarray, ids: np.ndarray, score: float) -> TokenTimes:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.forced_alignment import alignment_error_ms, viterbi
+from analysis.forced_alignment import alignment_error_ms, forced_timing, viterbi
 
 
 def log_probs(rng, frames, vocabulary):
@@ -170,3 +170,71 @@ def test_error_is_none_without_a_second_aligner_or_where_nothing_fits():
 def test_what_does_not_fit_the_alignment_is_refused(extra, message):
     with pytest.raises(ValueError, match=message):
         alignment_error_ms(map_with_peaks(16, [2, 5, 8, 12, 15]), **extra)
+
+
+SPOKEN = ["n", "o", " ", "o", "n", "e", "<eos>"]
+NUMBERS = {"n": 1, "o": 2, " ": 3, "e": 4, "<eos>": 5}
+
+
+def posterior(frames, places):
+    """CTC that is sure of one token in some frames and of the blank in the others."""
+    scores = np.full((frames, 6), -10.0)
+    scores[:, 0] = -0.01
+    for frame, token in places:
+        scores[frame] = -10.0
+        scores[frame, NUMBERS[token]] = -0.01
+    return scores
+
+
+def spelled(places, frames=30, **options):
+    scores = posterior(frames, places)
+    ids = [NUMBERS[token] for token in SPOKEN]
+    return forced_timing(scores, ids, SPOKEN, 0.04, **options)
+
+
+def test_words_of_a_known_posterior():
+    places = [(3, "n"), (5, "o"), (6, "o"), (8, " "), (14, "o"), (16, "n"), (19, "e")]
+    found = spelled(places, lag_seconds=0)
+    assert [(word.text, word.rows) for word in found.words] == [("no", (0, 2)), ("one", (3, 6))]
+    np.testing.assert_allclose(
+        [[word.start, word.end] for word in found.words],
+        [[3 * 0.04, 7 * 0.04], [14 * 0.04, 20 * 0.04]],
+    )
+    np.testing.assert_allclose(
+        [token.start for token in found.tokens], np.array([3, 5, 8, 14, 16, 19]) * 0.04
+    )
+
+
+def test_words_begin_before_ctc_hears_them_but_not_within_the_word_before():
+    far = [(3, "n"), (5, "o"), (8, " "), (14, "o"), (16, "n"), (19, "e")]
+    found = spelled(far, lag_seconds=0.05, start_seconds=2.0)
+    starts = [word.start for word in found.words]
+    np.testing.assert_allclose(starts, [2 + 3 * 0.04 - 0.05, 2 + 14 * 0.04 - 0.05])
+    near = [(0, "n"), (5, "o"), (6, " "), (7, "o"), (8, "n"), (9, "e")]
+    first, second = spelled(near, lag_seconds=0.05).words
+    assert first.start == 0
+    assert second.start == pytest.approx(7 * 0.04 - 0.04)  # where "no" ends
+    assert first.end == second.start
+
+
+@given(st.integers(0, 10_000), st.integers(7, 30))
+@settings(max_examples=60, deadline=None)
+def test_times_are_in_order_and_inside_the_recording(seed, frames):
+    scores = log_probs(np.random.default_rng(seed), frames, 6)
+    ids = [NUMBERS[token] for token in SPOKEN]
+    found = forced_timing(scores, ids, SPOKEN, 0.04)
+    spoken = [token for token in found.tokens if token.text != " "]
+    for before, after in itertools.pairwise(spoken):
+        assert before.start <= before.end <= after.start <= after.end
+    for token in found.tokens:
+        assert 0 <= token.start <= token.end <= frames * 0.04 + 1e-9
+    (no, one), (_, _, space, *_) = found.words, found.tokens
+    assert no.end <= space.end <= one.start + 1e-9
+
+
+def test_a_text_that_does_not_fit_has_no_times():
+    assert forced_timing(posterior(5, []), [1, 2, 3, 2, 1, 4, 5], SPOKEN, 0.04) is None
+    empty = forced_timing(posterior(5, []), [], [], 0.04)
+    assert empty.words == ()
+    with pytest.raises(ValueError, match="7 numbers"):
+        forced_timing(posterior(5, []), [1, 2], SPOKEN, 0.04)
