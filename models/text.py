@@ -1,5 +1,11 @@
-"""The characters a recogniser writes, and their numbers."""
+"""The characters a recogniser writes, and their numbers.
 
+Characters are Unicode code points after composition (NFC): é is one of them however it was typed.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,8 +45,33 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """Numbers of the characters of `text`; characters outside the alphabet are left out."""
+        text = unicodedata.normalize("NFC", text)
         return [self._numbers[character] for character in text if character in self._numbers]
+
+    def strangers(self, texts: Iterable[str]) -> Counter[str]:
+        """How often each character that `encode` leaves out occurs."""
+        counts = count_characters(texts)
+        return Counter({c: number for c, number in counts.items() if c not in self._numbers})
 
     def decode(self, numbers) -> str:
         """Text of a row of numbers, blank and end of sentence left out."""
         return "".join(self.tokens[n] for n in numbers if n not in (self.blank, self.eos))
+
+
+def count_characters(texts: Iterable[str]) -> Counter[str]:
+    """How often each character occurs, all white space counted as the space."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(unicodedata.normalize("NFC", " ".join(text.split())))
+    return counts
+
+
+def alphabet_of(counts: Mapping[str, int], least: int = 1) -> Alphabet:
+    """The alphabet of a data set whose characters were counted.
+
+    Characters that occur less than `least` times stay out: nothing can be learned about them. The
+    others are ordered by code point, the space first whether it occurs or not. English text gives
+    `ENGLISH`.
+    """
+    kept = {character for character, count in counts.items() if count >= least}
+    return Alphabet((BLANK, *sorted(kept | {" "}), EOS))

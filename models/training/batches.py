@@ -10,6 +10,7 @@ from torch import Tensor
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation, augment_features
 from models.training.store import Store
+from models.training.utterance import TrainingError
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class Sampler:
 
         Raises
         ------
-        ValueError
+        TrainingError
             If no utterance is short enough.
         """
         rng = np.random.default_rng([self.seed, number])
         rows, lengths = self._draw(rng)
         if not rows:
-            raise ValueError(f"no utterance is left that is at most {self.longest} frames long")
+            raise TrainingError(f"no utterance is left that is at most {self.longest} frames long")
         jitter = rng.uniform(0.93, 1.07, len(rows))  # other neighbours every epoch
         order = np.argsort(lengths * jitter)
         batches, batch, widest = [], [], 0

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from torch import distributed, nn
 
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
+from models.training.average import Average
 from models.training.batches import Sampler, make_batch
+from models.training.history import cut_back
+from models.training.utterance import TrainingError
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class LoopOptions:
     minutes: float = 3.0  # between checkpoints
     bf16: bool = True  # autocast; parameters and optimiser stay float32
     augmentation: FeatureAugmentation | None = None
+    average: float = 0.0  # decay of the running average of the weights; 0: none is kept
 
 
 def learning_rate(update: int, options: LoopOptions) -> float:
@@ -46,6 +51,7 @@ class Trainer:
 
     The folder receives ``state.pt`` (model, optimiser, update count: enough to continue exactly),
     ``curve.tsv`` (loss and learning rate as they went) and ``scores.tsv`` (dev scores by epoch).
+    With ``options.average`` the first process keeps an average of the weights, and scores that.
     Under ``torchrun`` every process takes its part of the batches and gradients are averaged.
     """
 
@@ -74,10 +80,15 @@ class Trainer:
             [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
             lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay,
         )  # fmt: skip
+        keep = options.average and not self.rank
+        self.average = Average(objective, options.average) if keep else None
         self._resume()
 
     def run(self) -> None:
         """Train to the last update; safe to interrupt at any moment and run again."""
+        if self.rank == 0:
+            for name in ("curve.tsv", "scores.tsv"):
+                cut_back(self.folder / name, self.update)
         epoch, first = self._position()
         started, saved = time.monotonic(), time.monotonic()
         before = self.seconds
@@ -107,7 +118,9 @@ class Trainer:
         """This process's batches; every process gets equally many."""
         usable = len(batches) - len(batches) % self.processes
         if not usable:
-            raise ValueError(f"{len(batches)} batches are too few for {self.processes} processes")
+            raise TrainingError(
+                f"{len(batches)} batches are too few for {self.processes} processes"
+            )
         return batches[self.rank : usable : self.processes]
 
     def _step(self, rows: list[tuple[int, int]]) -> float:
@@ -127,6 +140,8 @@ class Trainer:
         if torch.isfinite(norm):  # one broken batch must not destroy the model
             self.optimizer.step()
         self.update += 1
+        if self.average:
+            self.average.follow(self.objective)
         return loss.item()
 
     def _average_gradients(self) -> None:
@@ -155,11 +170,16 @@ class Trainer:
     def _finish_epoch(self, epoch: int) -> None:
         if self.rank == 0 and self.score is not None:
             self.objective.eval()
-            self.last_scores = scores = self.score()
+            with self.best_weights():
+                self.last_scores = scores = self.score()
             row = [self.update, epoch, *(f"{value:.4f}" for value in scores.values())]
             self._append("scores.tsv", ["update", "epoch", *scores], row)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
             print(f"\nafter epoch {epoch}: {shown}", file=sys.stderr, flush=True)
+
+    def best_weights(self) -> AbstractContextManager[None]:
+        """The objective with the weights to be used: the average where one is kept."""
+        return self.average.inside(self.objective) if self.average else nullcontext()
 
     def _append(self, name: str, columns: list[str], row: list) -> None:
         path = self.folder / name
@@ -178,6 +198,8 @@ class Trainer:
             "seconds": self.seconds,
             "scores": self.last_scores,
         }
+        if self.average:
+            state["average"] = self.average.state()
         partial = self.folder / "state.partial"
         torch.save(state, partial)
         partial.replace(self.folder / "state.pt")  # a killed run never leaves half a file
@@ -189,7 +211,21 @@ class Trainer:
         if not path.exists():
             return
         state = torch.load(path, weights_only=True)
-        self.objective.load_state_dict(state["objective"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError):
+            raise TrainingError(
+                f"{self.folder} holds a run of another model; name another folder with --out"
+            ) from None
         self.update, self.seconds = state["update"], state["seconds"]
         self.last_scores = state.get("scores", {})
+        if self.average:
+            self._resume_average(state.get("average"))
+
+    def _resume_average(self, state: dict | None) -> None:
+        """Continue the average, or begin one where the run had none."""
+        if state is None:
+            self.average = Average(self.objective, self.options.average)
+        else:
+            self.average.restore(state)

@@ -1,6 +1,7 @@
 """What is minimised, and what is measured on dev, for the encoder and for a decoder."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,13 +27,17 @@ class CTCObjective(nn.Module):
     def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Loss a token of one batch, scalar."""
         encoded, lengths, inner = self.encoder.all_layers(batch.features, batch.lengths)
-        logits = self.encoder.ctc(encoded)
-        loss = self._ctc(logits, lengths, batch.targets, batch.target_lengths)
+        return self.loss(replace(batch, features=encoded, lengths=lengths), inner)
+
+    def loss(self, heard: Batch, inner: Tensor) -> Tensor:
+        """As `forward`, where the encoder has been run: `inner` is what its `all_layers` gives."""
+        logits = self.encoder.ctc(heard.features)
+        loss = self._ctc(logits, heard.lengths, heard.targets, heard.target_lengths)
         if self.phones:
-            targets = [self._pronounce(text) for text in batch.texts]
+            targets = [self._pronounce(text) for text in heard.texts]
             sizes = torch.tensor([len(target) for target in targets])
             padded = nn.utils.rnn.pad_sequence(targets, batch_first=True)
-            inner_loss = self._ctc(self.encoder.phone_ctc(inner), lengths, padded, sizes)
+            inner_loss = self._ctc(self.encoder.phone_ctc(inner), heard.lengths, padded, sizes)
             loss = 0.7 * loss + 0.3 * inner_loss
         return loss
 
@@ -102,11 +107,52 @@ class DecoderObjective(nn.Module):
         return [self.alphabet.decode(row[0].tokens) for row in rows]
 
 
-def error_rates(objective: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-    """Pooled word and character error rates of greedy transcripts, as fractions."""
+class JointObjective(nn.Module):
+    """Encoder and decoder trained together, with CTC's share of the loss `weight`.
+
+    Watanabe et al., "Hybrid CTC/Attention Architecture for End-to-End Speech Recognition", IEEE
+    JSTSP 2017. CTC keeps the encoder from waiting for an attention that has not found its way yet.
+    """
+
+    def __init__(self, ctc: CTCObjective, attention: DecoderObjective, weight: float) -> None:
+        super().__init__()
+        self.ctc, self.attention, self.weight = ctc, attention, weight
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.ctc.encoder
+
+    @property
+    def decoder(self) -> nn.Module:
+        return self.attention.decoder
+
+    def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """Loss a token of one batch of log-mel features, scalar."""
+        encoded, lengths, inner = self.encoder.all_layers(batch.features, batch.lengths)
+        heard = replace(batch, features=encoded.float(), lengths=lengths)
+        return self.weight * self.ctc.loss(heard, inner) + (1 - self.weight) * self.attention(
+            heard, rng
+        )
+
+    @torch.inference_mode()
+    def transcribe(self, batch: Batch) -> list[str]:
+        """Greedy transcripts of the decoder; CTC has no part in them."""
+        encoded, lengths = self.encoder(batch.features, batch.lengths)
+        return self.attention.transcribe(replace(batch, features=encoded, lengths=lengths))
+
+
+def error_rates(
+    objective: nn.Module, batches: Iterator[Batch], normalizer: str = "basic"
+) -> dict[str, float]:
+    """Pooled word and character error rates of greedy transcripts, as fractions.
+
+    A rate is left out where the references are empty.
+    """
     scores = []
     for batch in batches:
         hypotheses = objective.transcribe(batch)
-        scores += [score(*pair) for pair in zip(batch.texts, hypotheses, strict=True)]
+        pairs = zip(batch.texts, hypotheses, strict=True)
+        scores += [score(*pair, normalizer) for pair in pairs]
     pooled = pool(scores)
-    return {"wer": pooled.wer, "cer": pooled.cer}
+    rates = {"wer": pooled.wer, "cer": pooled.cer}
+    return {name: rate for name, rate in rates.items() if rate is not None}

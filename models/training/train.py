@@ -1,142 +1,201 @@
-"""Train the shared encoder (``--variant ctc``) or one mechanism's decoder on it.
+"""Train the shared encoder (``--variant ctc``), one mechanism's decoder on it, or both together.
 
     python -m models.training.train --variant ctc --data corpus.tsv@2 --data more.tsv --out runs/ctc
     python -m models.training.train --variant location --data corpus.tsv --out runs/location
+    python -m models.training.train --variant dot --joint --data corpus.tsv --out runs/dot_joint \\
+        --checkpoints runs/dot_joint/checkpoints
 
-``--data`` is a manifest (TSV or CSV with ``path`` and ``text``) or a store made from one by
-``models.training.extract`` (and, for a decoder, ``models.training.encode``); ``@2`` reads it twice
-an epoch, ``@0.5`` half of it. A decoder is trained on the encoder in ``--checkpoints``, which stays
-as it is. Interrupt at any moment: the same command continues. At the end (``--export``: at once)
-the weights are written to ``--checkpoints`` as fp16 safetensors with a card. For several processes:
-``torchrun --nproc_per_node=2 -m models.training.train ...``.
+``--data`` is a data set (CSV or TSV with ``path`` and ``text``, NeMo JSON lines, a Kaldi or a
+LibriSpeech folder), or a store made from one by ``models.training.extract`` (and, for a decoder,
+``models.training.encode``); ``@2`` reads it twice an epoch, ``@0.5`` half of it. A decoder is
+trained on the encoder in ``--checkpoints``, which stays as it is. Interrupt at any moment: the same
+command continues. At the end (``--export``: at once) the weights are written to ``--checkpoints``
+as fp16 safetensors with a card. For several processes:
+``torchrun --nproc_per_node=2 -m models.training.train ...``. More: docs/training.md.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
 
+from analysis.normalisers import NORMALISERS
 from models import checkpoint, recogniser
-from models.attention.base import Sizes, mechanisms
+from models.audio import AudioError
 from models.checkpoint import Card, CheckpointError
-from models.decoder import DecoderOptions, build_decoder
-from models.encoder import Encoder, EncoderOptions
-from models.features import MEL_BINS
+from models.registry import decoders
 from models.text import Alphabet
-from models.training.augment import FeatureAugmentation
+from models.training import recipes
 from models.training.batches import Sampler, in_order
-from models.training.corpus import ManifestError, read_manifest
-from models.training.encode import encoded_rows
-from models.training.lexicon import read_lexicon
+from models.training.data import Data, DataOptions, is_first_process, say
+from models.training.finetune import TRAINING_ONLY, read_start, start_from
+from models.training.librispeech import SUBSETS
 from models.training.loop import LoopOptions, Trainer
-from models.training.objectives import CTCObjective, DecoderObjective, error_rates
-from models.training.store import Store, open_store, write_store
+from models.training.objectives import error_rates
+from models.training.recipes import ENCODER, Objective
+from models.training.record import RunRecord, begin, read_record
+from models.training.utterance import TrainingError
 
-DECODER = DecoderOptions(
-    embedding_dim=64,
-    units=256,
-    dropout=0.1,
-    context_residual=True,
-    attention=Sizes(attention_dim=128, heads=4, channels=10, kernel=31, window=5),
-)
-ENCODER_RECIPE = {"updates": 15_000, "rate": 1.2e-3, "warmup": 250, "batch_seconds": 128.0}
-DECODER_RECIPE = {"updates": 3_000, "rate": 2e-3, "warmup": 100, "batch_seconds": 100.0}
+PATIENCE = timedelta(days=2)  # processes wait while the first one makes features or scores
 
 
-class Data:
-    """The stores a run reads, made from manifests where they are not stores already."""
-
-    def __init__(self, options: argparse.Namespace, encoder: Encoder | None) -> None:
-        self.options, self.encoder = options, encoder
-        self.frame_rate = 100 if encoder is None else 25  # rows of a store in one second
-        rank = distributed.get_rank() if distributed.is_initialized() else 0
-        if rank:
-            distributed.barrier()  # the first process makes the stores, the others read them
-        self.train = [self._open(argument, clean=False) for argument in options.data]
-        self.dev = {Path(a).stem: self._open(a, clean=True)[0] for a in options.dev}
-        if distributed.is_initialized() and not rank:
-            distributed.barrier()
-
-    def _open(self, argument: str, clean: bool) -> tuple[Store, float]:
-        name, _, share = argument.partition("@")
-        path = Path(name)
-        if path.is_file():
-            path = self._features(path, clean)
-        return open_store(path), float(share or 1)
-
-    def _features(self, manifest: Path, clean: bool) -> Path:
-        copies = 1 if clean else self.options.copies
-        folder = self.options.out / "features" / f"{manifest.stem}-{'dev' if clean else copies}"
-        if not (folder / "rows.json").exists():
-            from models.training.extract import extract  # audio is read only where a store is made
-
-            rows = read_manifest(manifest, "dev" if clean else "train")
-            write_store(folder, MEL_BINS, extract(rows, copies, workers=2, seed=1, clean=clean))
-        if self.encoder is None:
-            return folder
-        encoded = folder.with_name(folder.name + "-encoded")
-        if not (encoded / "rows.json").exists():
-            store = open_store(folder)
-            rows = encoded_rows(self.encoder, store, [[row] for row in range(len(store))])
-            write_store(encoded, self.encoder.dim, rows)
-        return encoded
-
-
-def make_objective(options: argparse.Namespace, alphabet: Alphabet, encoder: Encoder | None):
-    """A freshly initialised model with its loss, the same for the same seed."""
-    torch.manual_seed(options.seed)
-    if encoder is None:
-        lexicon = read_lexicon(options.lexicon) if options.lexicon else {}
-        phones = len({phone for word in lexicon.values() for phone in word})
-        sizes = EncoderOptions(
-            len(alphabet), phones=phones + 1 if phones else 0, dropout=options.dropout
-        )
-        return CTCObjective(Encoder(sizes), alphabet, lexicon)
-    return DecoderObjective(
-        build_decoder(options.variant, len(alphabet), encoder.dim, DECODER), alphabet
-    )
-
-
-def masking(strength: float) -> FeatureAugmentation:
-    """SpecAugment with narrower frequency and fewer time masks where `strength` is below 1."""
-    plain = FeatureAugmentation()
-    return replace(
-        plain,
-        frequency_width=round(plain.frequency_width * strength),
-        time_masks_per_second=plain.time_masks_per_second * strength,
-    )
-
-
-def export(options: argparse.Namespace, objective, alphabet: Alphabet, trainer: Trainer) -> Path:
-    """Write the weights and their card to the checkpoint folder."""
+def train(options: argparse.Namespace) -> Trainer:
+    """Run or continue a training, then export its checkpoints."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        distributed.init_process_group("gloo", timeout=PATIENCE)
     folder = recogniser.checkpoint_folder(options.checkpoints)
-    is_encoder = options.variant == recogniser.CTC
-    model = objective.encoder if is_encoder else objective.decoder
-    config = asdict(model.options if is_encoder else DECODER)
-    if is_encoder:
-        config["phones"] = 0  # the phone head is not needed after training
-    encoder = "" if is_encoder else checkpoint.fingerprint(folder / "encoder.safetensors")
-    names = {name for name, _ in model.named_parameters() if not name.startswith("phone_ctc")}
-    training = {
-        "parameters": sum(model.get_parameter(name).numel() for name in names),
-        "data": [Path(argument).name for argument in options.data],
+    starts = _starts(options)
+    frozen = options.variant != recogniser.CTC and not options.joint
+    if options.joint:
+        _check_folder(folder, options.variant)
+    encoder = recogniser.load_encoder(folder) if frozen else None
+    fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
+    data = Data(_data_options(options), encoder, fingerprint)
+    alphabet = _alphabet(options, data, starts, folder if frozen else None)
+    data.check(alphabet)
+    cards = {name: card for name, (_, card) in starts.items()}
+    objective = recipes.make_objective(options, alphabet, encoder.dim if encoder else None, cards)
+    models = recipes.parts(objective, options)
+    for name, (path, card) in starts.items():
+        say(str(start_from(models[name], path, card, alphabet)))
+    if is_first_process():
+        record = RunRecord(options.variant, options.joint, options.seed, alphabet.tokens)
+        begin(options.out, record)
+    trainer = make_trainer(options, data, objective, alphabet)
+    if not options.export:
+        trainer.run()
+    if is_first_process():
+        with trainer.best_weights():
+            for path in export(options, models, cards, alphabet, trainer):
+                print(f"\nwrote {path}")
+    return trainer
+
+
+def _starts(options: argparse.Namespace) -> dict[str, tuple[Path, Card]]:
+    """The checkpoints to start from, by the part they hold."""
+    found = {}
+    for path in options.init:
+        card = read_start(path, recipes.part_names(options))
+        found[card.name] = (path, card)
+    return found
+
+
+def _check_folder(folder: Path, variant: str) -> None:
+    """A joint run must not put its encoder below decoders that were trained on another."""
+    path = folder / "encoder.safetensors"
+    if path.exists() and checkpoint.read_card(path).training.get("joint") != variant:
+        raise TrainingError(
+            f"{folder} already holds an encoder of another run; name a folder of its own with "
+            "--checkpoints"
+        )
+
+
+def _data_options(options: argparse.Namespace) -> DataOptions:
+    return DataOptions(
+        train=tuple(options.data), dev=tuple(options.dev), download=tuple(options.download),
+        downloads=options.download_to, folder=options.out / "features", copies=options.copies,
+        normalizer=options.normalizer,
+    )  # fmt: skip
+
+
+def _alphabet(
+    options: argparse.Namespace,
+    data: Data,
+    starts: dict[str, tuple[Path, Card]],
+    below: Path | None,
+) -> Alphabet:
+    """What is written: as the encoder below does, as asked for, or as the checkpoint started from.
+
+    `below` is the folder of the frozen encoder, if there is one.
+    """
+    if below is not None:
+        card = checkpoint.read_card(below / "encoder.safetensors")
+        return Alphabet(card.alphabet)
+    if options.alphabet == "data":
+        before = read_record(options.out)
+        return Alphabet(before.alphabet) if before else data.alphabet(options.rare)
+    if options.alphabet is None and ENCODER in starts:
+        return Alphabet(starts[ENCODER][1].alphabet)
+    return Alphabet()
+
+
+def make_trainer(
+    options: argparse.Namespace, data: Data, objective: Objective, alphabet: Alphabet
+) -> Trainer:
+    """The loop over the data with everything the command line says."""
+    batch = int(options.batch_seconds * data.frame_rate)
+    longest = int(options.longest * data.frame_rate)
+    sampler = Sampler(data.train, batch, options.seed, longest)
+
+    def score() -> dict[str, float]:
+        scores = {}
+        for name, store in data.dev.items():
+            batches = in_order(store, batch, alphabet)
+            rates = error_rates(objective, batches, options.normalizer)
+            scores |= {f"{name}_{key}": value for key, value in rates.items()}
+        return scores
+
+    loop = LoopOptions(
+        updates=options.updates, rate=options.rate, warmup=options.warmup, seed=options.seed,
+        bf16=not options.fp32, average=options.average,
+        augmentation=None if data.encoder else recipes.masking(options.masking),
+    )  # fmt: skip
+    return Trainer(objective, sampler, alphabet, options.out, loop, score)
+
+
+def export(
+    options: argparse.Namespace,
+    models: Mapping[str, nn.Module],
+    starts: Mapping[str, Card],
+    alphabet: Alphabet,
+    trainer: Trainer,
+) -> list[Path]:
+    """Write the weights and their cards to the checkpoint folder, an encoder first."""
+    folder = recogniser.checkpoint_folder(options.checkpoints)
+    written = []
+    for name, model in models.items():
+        is_encoder = name == ENCODER
+        sizes = model.options if is_encoder else recipes.sizes_of(name, options, starts)
+        config = asdict(sizes)
+        if is_encoder:
+            config["phones"] = 0  # the phone head is not needed after training
+        encoder = "" if is_encoder else checkpoint.fingerprint(folder / "encoder.safetensors")
+        # What was scored is the decoder where there is one.
+        scores = {} if is_encoder and options.joint else trainer.last_scores
+        history = _history(options, model, trainer)
+        card = Card(name, config, alphabet.tokens, encoder, history, scores)
+        written.append(folder / f"{name}.safetensors")
+        checkpoint.save(model, written[-1], card, leave_out=TRAINING_ONLY)
+    return written
+
+
+def _history(options: argparse.Namespace, model: nn.Module, trainer: Trainer) -> dict[str, Any]:
+    """How a checkpoint came about, for its card."""
+    kept = [p for name, p in model.named_parameters() if not name.startswith(TRAINING_ONLY)]
+    history = {
+        "parameters": sum(parameter.numel() for parameter in kept),
+        "data": [Path(argument).name for argument in (*options.data, *options.download)],
         "seed": options.seed,
         "updates": trainer.update,
         "batch_seconds": options.batch_seconds,
         "hours": round(trainer.seconds / 3600, 3),
         "commit": _commit(),
     }
-    name = "encoder" if is_encoder else options.variant
-    scores = trainer.last_scores
-    card = Card(name, config, alphabet.tokens, encoder, training, scores)
-    path = folder / f"{name}.safetensors"
-    checkpoint.save(model, path, card, leave_out=("phone_ctc",))
-    return path
+    if options.joint:
+        history |= {"joint": options.variant, "ctc_weight": options.joint}
+    if options.average:
+        history["average"] = options.average
+    if options.init:
+        history["init"] = [path.name for path in options.init]
+    return history
 
 
 def _commit() -> str:
@@ -146,81 +205,92 @@ def _commit() -> str:
     return answer.stdout.strip()
 
 
-def train(options: argparse.Namespace) -> None:
-    """Run or continue a training, then export its checkpoint."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        distributed.init_process_group("gloo")
-    is_encoder = options.variant == recogniser.CTC
-    encoder = None if is_encoder else recogniser.load_encoder(options.checkpoints)
-    alphabet = Alphabet()
-    objective = make_objective(options, alphabet, encoder)
-    if options.init:
-        model = objective.encoder if is_encoder else objective.decoder
-        checkpoint.load(model, options.init, leave_out=("phone_ctc",))
-    data = Data(options, encoder)
-    batch = int(options.batch_seconds * data.frame_rate)
-    longest = int(options.longest * data.frame_rate)
-    sampler = Sampler(data.train, batch, options.seed, longest)
-
-    def score() -> dict[str, float]:
-        scores = {}
-        for name, store in data.dev.items():
-            rates = error_rates(objective, in_order(store, batch, alphabet))
-            scores |= {f"{name}_{key}": value for key, value in rates.items()}
-        return scores
-
-    loop = LoopOptions(
-        updates=options.updates, rate=options.rate, warmup=options.warmup, seed=options.seed,
-        bf16=not options.fp32, augmentation=masking(options.masking) if is_encoder else None,
-    )  # fmt: skip
-    trainer = Trainer(objective, sampler, alphabet, options.out, loop, score)
-    if not options.export:
-        trainer.run()
-    if trainer.rank == 0:
-        print(f"\nwrote {export(options, objective, alphabet, trainer)}")
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Command line; what is not given comes from the recipe of encoder or decoder."""
+    """Command line; what is not given comes from the recipe of encoder, decoder or both."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    add("--variant", required=True, help="ctc (the encoder), or the name of an attention mechanism")
-    add("--data", action="append", required=True, help="training data, may be given repeatedly")
-    add("--dev", action="append", default=[], help="scored after each epoch")
+    _add_what(parser.add_argument_group("what is trained").add_argument)
+    _add_data(parser.add_argument_group("data").add_argument)
+    _add_how(parser.add_argument_group("how").add_argument)
+    options = parser.parse_args(arguments)
+    known = [*decoders(), recogniser.CTC]
+    if options.variant not in known:
+        parser.error(f"there is no variant {options.variant!r}; there are {', '.join(known)}")
+    _check_combinations(parser, options)
+    for name, value in recipes.recipe(options).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def _add_what(add: Callable) -> None:
+    add("--variant", required=True, help="ctc (the encoder), or a name of `python -m app variants`")
+    add(
+        "--joint", nargs="?", type=float, const=0.3, default=0.0, metavar="WEIGHT",
+        help="train an encoder together with the decoder, CTC's share of the loss (default 0.3)",
+    )  # fmt: skip
     add("--out", type=Path, required=True, help="folder of the run: state, curve, scores")
     add("--checkpoints", type=Path, help="folder of checkpoints (default: checkpoints/)")
-    add("--init", type=Path, help="start from this checkpoint's weights (fine-tuning)")
+    add(
+        "--init", type=Path, action="append", default=[], metavar="FILE",
+        help="start from this checkpoint's weights (fine-tuning); may be given for each part",
+    )  # fmt: skip
+    add("--export", action="store_true", help="only write the checkpoint of a run as it stands")
+
+
+def _add_data(add: Callable) -> None:
+    add("--data", action="append", default=[], help="training data, may be given repeatedly")
+    add("--dev", action="append", default=[], help="scored after each epoch")
+    add(
+        "--download", action="append", default=[], choices=SUBSETS, metavar="SUBSET",
+        help=f"of LibriSpeech, train-... is learned from, others are scored: {', '.join(SUBSETS)}",
+    )  # fmt: skip
+    add("--download-to", type=Path, default=Path("data"), help="folder for it (default data/)")
+    add(
+        "--alphabet", choices=("english", "data"),
+        help="a to z (default, unless --init has another), or the characters of the training data",
+    )  # fmt: skip
+    add("--rare", type=int, default=2, help="with --alphabet data: least count of a character")
+    add(
+        "--normalizer", choices=tuple(NORMALISERS), default="basic",
+        help="how transcripts are spelt: basic is lower case and no punctuation, in any script",
+    )  # fmt: skip
     add("--lexicon", type=Path, help="word-phones file for the encoder's auxiliary phone CTC")
+    add("--longest", type=float, default=20.5, help="longest utterance used, seconds")
+    add("--copies", type=int, default=4, help="augmented copies of each utterance of a data set")
+
+
+def _add_how(add: Callable) -> None:
     add("--updates", type=int, help="optimiser steps in all")
     add("--rate", type=float, help="peak learning rate")
     add("--warmup", type=int, help="updates until the peak")
     add("--batch-seconds", type=float, help="audio in one batch")
-    add("--longest", type=float, default=20.5, help="longest utterance used, seconds")
-    add("--copies", type=int, default=4, help="augmented copies of each utterance of a manifest")
-    add(
-        "--masking",
-        type=float,
-        default=1.0,
-        help="strength of SpecAugment (encoder; 0 turns it off)",
-    )
+    add("--masking", type=float, default=1.0, help="strength of SpecAugment (encoder; 0: none)")
     add("--dropout", type=float, default=0.1, help="between the encoder's layers")
+    add(
+        "--average", nargs="?", type=float, const=0.999, default=0.0, metavar="DECAY",
+        help="score and export a running average of the weights (default decay 0.999)",
+    )  # fmt: skip
     add("--seed", type=int, default=1, help="of initial weights, data order and augmentation")
     add("--threads", type=int, help="processor threads (default: torch's choice)")
     add("--fp32", action="store_true", help="no bf16 autocast")
-    add("--export", action="store_true", help="only write the checkpoint of a run as it stands")
-    options = parser.parse_args(arguments)
-    known = [*mechanisms(), recogniser.CTC]
-    if options.variant not in known:
-        parser.error(f"there is no variant {options.variant!r}; there are {', '.join(known)}")
-    recipe = ENCODER_RECIPE if options.variant == recogniser.CTC else DECODER_RECIPE
-    for name, value in recipe.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    return options
+
+
+def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    is_decoder = options.variant != recogniser.CTC
+    if not (options.data or any(name.startswith("train") for name in options.download)):
+        parser.error("there is nothing to learn from: give --data, or --download train-...")
+    if options.joint and not is_decoder:
+        parser.error("--joint trains a decoder with its encoder: name a mechanism with --variant")
+    if options.joint and options.checkpoints is None:
+        parser.error("--joint makes an encoder of its own: name a folder for it with --checkpoints")
+    if is_decoder and not options.joint and options.alphabet:
+        parser.error("a decoder writes with its encoder's alphabet: leave --alphabet out")
+    if not 0 <= options.joint < 1:
+        parser.error("the weight of --joint lies between 0 and 1")
+    if not 0 <= options.average < 1:
+        parser.error("the decay of --average lies between 0 and 1")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -229,9 +299,12 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         train(options)
-    except (CheckpointError, ManifestError, FileNotFoundError) as error:
+    except (CheckpointError, TrainingError, AudioError, FileNotFoundError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
     return 0
 
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-class ManifestError(ValueError):
-    """A data set that cannot be read: one sentence naming the file and, where there is one, line."""
+class TrainingError(ValueError):
+    """Training cannot go on; the message is one sentence for the user."""
+
+
+class ManifestError(TrainingError):
+    """A data set that cannot be read: the message names the file and the line, if there is one."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,206 @@
+"""The stores a run reads, made from data sets where they are not stores already."""
+
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import distributed
+
+from analysis.normalisers import normalise
+from models.encoder import Encoder
+from models.features import MEL_BINS
+from models.text import Alphabet, alphabet_of, count_characters
+from models.training.corpus import Utterance, read_manifest, require_audio
+from models.training.encode import encoded_rows
+from models.training.librispeech import download
+from models.training.store import Store, open_store, write_store
+from models.training.utterance import ManifestError, TrainingError
+
+FEATURE_RATE, ENCODED_RATE = 100, 25  # rows of a store in one second
+SHOWN = 12  # characters named in a message
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a run reads, and how."""
+
+    train: tuple[str, ...]  # stores or data sets, each with @SHARE if it is not read once an epoch
+    dev: tuple[str, ...] = ()  # scored after each epoch
+    download: tuple[str, ...] = ()  # LibriSpeech subsets; train-... are learned from, others scored
+    downloads: Path = Path("data")  # where they go
+    folder: Path = field(default=Path("features"))  # where features are kept
+    copies: int = 4  # augmented copies of each training utterance
+    workers: int = 2  # processes that make features
+    normalizer: str = "basic"  # how transcripts are spelt; see analysis.normalisers
+
+
+class Data:
+    """Training and dev stores, with transcripts as they are to be learned.
+
+    Parameters
+    ----------
+    encoder
+        Where given, rows are its outputs instead of features; `fingerprint` names its weights.
+
+    Raises
+    ------
+    TrainingError
+        Where a data set cannot be read or holds nothing.
+    """
+
+    def __init__(
+        self, options: DataOptions, encoder: Encoder | None = None, fingerprint: str = ""
+    ) -> None:
+        self.options, self.encoder, self.fingerprint = options, encoder, fingerprint
+        self.frame_rate = FEATURE_RATE if encoder is None else ENCODED_RATE
+        subsets = {name: options.downloads / "LibriSpeech" / name for name in options.download}
+        train = [*options.train, *(str(p) for n, p in subsets.items() if n.startswith("train"))]
+        dev = [*options.dev, *(str(p) for n, p in subsets.items() if not n.startswith("train"))]
+        with _first_process_first():
+            for name in subsets:
+                download(name, options.downloads)
+            self.train = [self._open(argument, clean=False) for argument in train]
+            self.dev = {name: self._open(a, clean=True)[0] for name, a in _names(dev).items()}
+
+    def alphabet(self, least: int) -> Alphabet:
+        """The characters of the training transcripts; says which ones are too rare."""
+        counts = count_characters(text for store, _ in self.train for text in store.texts)
+        alphabet = alphabet_of(counts, least)
+        rare = sorted(set(counts) - set(alphabet.tokens))
+        say(f"alphabet of the data: {len(alphabet) - 2} characters")
+        if rare:
+            say(f"left out, seen less than {least} times: {_some(rare)}")
+        return alphabet
+
+    def check(self, alphabet: Alphabet) -> None:
+        """Say which characters of the transcripts the alphabet cannot write.
+
+        Raises
+        ------
+        TrainingError
+            Where it cannot write most of them: then it is the wrong alphabet.
+        """
+        texts = [text for store, _ in self.train for text in store.texts]
+        strangers = alphabet.strangers(texts)
+        written = sum(count for c, count in count_characters(texts).items() if c != " ")
+        if not written:
+            raise TrainingError("the training data has no transcripts to learn from")
+        if 2 * strangers.total() > written:
+            raise TrainingError(
+                f"the alphabet lacks most characters of the transcripts ({_some(strangers)}); "
+                "train an encoder with --alphabet data"
+            )
+        if strangers:
+            share = 100 * strangers.total() / written
+            listed = _some(c for c, _ in strangers.most_common())
+            say(f"not in the alphabet, left out ({share:.2g} %): {listed}")
+
+    def _open(self, argument: str, clean: bool) -> tuple[Store, float]:
+        name, share = _with_share(argument)
+        path = Path(name)
+        if not (path / "rows.json").exists():
+            path = self._features(path, clean)
+        store = open_store(path)
+        self._check_kind(store, path)
+        spelt = tuple(normalise(text, self.options.normalizer) for text in store.texts)
+        return replace(store, texts=spelt), share
+
+    def _check_kind(self, store: Store, path: Path) -> None:
+        """See that a store holds what is to be read: features, or outputs of an encoder."""
+        found, wanted = store.features.shape[1], self.encoder.dim if self.encoder else MEL_BINS
+        if found == wanted:
+            return
+        if found == MEL_BINS:
+            raise TrainingError(
+                f"{path} holds features; for a decoder, make encoder outputs of it with "
+                "models.training.encode"
+            )
+        raise TrainingError(f"{path} holds rows of {found} numbers where {wanted} are needed")
+
+    def _features(self, manifest: Path, clean: bool) -> Path:
+        """The store of a data set's features or encoder outputs, made if it is not there yet."""
+        split = "dev" if clean else "train"
+        rows = read_manifest(manifest, split)
+        if not rows:
+            raise ManifestError(f"{manifest.name} has no utterances of the split {split}")
+        learned = {_with_share(argument)[0] for argument in self.options.train}
+        if clean and str(manifest) in learned and not all(row.split for row in rows):
+            say(f"{manifest.name} has no splits: what is scored is also learned from")
+        kind = "dev" if clean else str(self.options.copies)
+        folder = self.options.folder / f"{manifest.stem}-{kind}-{_checksum(rows)}"
+        if not (folder / "rows.json").exists():
+            from models.training.extract import extract  # audio is read only where a store is made
+
+            require_audio(rows, manifest.name)
+            copies = 1 if clean else self.options.copies
+            made = extract(rows, copies, workers=self.options.workers, seed=1, clean=clean)
+            write_store(folder, MEL_BINS, made)
+        return folder if self.encoder is None else self._encoded(folder)
+
+    def _encoded(self, folder: Path) -> Path:
+        encoded = folder.with_name(f"{folder.name}-encoded-{self.fingerprint[:8]}")
+        if not (encoded / "rows.json").exists():
+            store = open_store(folder)
+            rows = encoded_rows(self.encoder, store, [[row] for row in range(len(store))])
+            write_store(encoded, self.encoder.dim, rows)
+        return encoded
+
+
+def _with_share(argument: str) -> tuple[str, float]:
+    """Path and share of PATH@SHARE; a path may hold an @ of its own."""
+    name, mark, share = argument.rpartition("@")
+    try:
+        return (name, float(share)) if mark else (argument, 1.0)
+    except ValueError:
+        return argument, 1.0
+
+
+def _names(arguments: list[str]) -> dict[str, str]:
+    """A short name for each dev set; those that share one are called after their folders, too."""
+    found: dict[str, str] = {}
+    for argument in arguments:
+        path = Path(argument)
+        name = path.stem
+        if name in found:
+            name = f"{path.parent.name}_{path.stem}"
+        found[name] = argument
+    return found
+
+
+def _checksum(rows: list[Utterance]) -> str:
+    """Changes with the utterances: features of other data are never taken for these."""
+    found = 0
+    for u in rows:
+        found = zlib.crc32(f"{u.id}\t{u.path}\t{u.text}\t{u.start}\t{u.end}\n".encode(), found)
+    return f"{found:08x}"
+
+
+def _some(characters: Iterable[str]) -> str:
+    """A few characters, quoted."""
+    listed = list(characters)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return " ".join(listed[:SHOWN]) + more
+
+
+def is_first_process() -> bool:
+    """True in one of many processes, and where there is only one."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+def say(text: str) -> None:
+    """A line on standard error, once however many processes there are."""
+    if is_first_process():
+        print(text, file=sys.stderr)
+
+
+@contextmanager
+def _first_process_first() -> Iterator[None]:
+    """The first process makes the stores, the others then find them made."""
+    if not is_first_process():
+        distributed.barrier()
+    yield
+    if distributed.is_initialized() and is_first_process():
+        distributed.barrier()

@@ -1,0 +1,121 @@
+"""What is trained by default: sizes, and how long with which learning rate."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.attention.base import Sizes
+from models.checkpoint import Card, CheckpointError
+from models.decoder import DecoderOptions
+from models.encoder import Encoder, EncoderOptions
+from models.recogniser import CTC, options_of
+from models.registry import build, decoders
+from models.text import Alphabet
+from models.training.augment import FeatureAugmentation
+from models.training.lexicon import read_lexicon
+from models.training.objectives import CTCObjective, DecoderObjective, JointObjective
+from models.transformer import TransformerOptions
+
+ENCODER = "encoder"  # name of its checkpoint
+DECODER = DecoderOptions(
+    embedding_dim=64,
+    units=256,
+    dropout=0.1,
+    context_residual=True,
+    attention=Sizes(attention_dim=128, heads=4, channels=10, kernel=31, window=5),
+)
+ENCODER_RECIPE = {"updates": 15_000, "rate": 1.2e-3, "warmup": 250, "batch_seconds": 128.0}
+JOINT_RECIPE = ENCODER_RECIPE | {"batch_seconds": 96.0}  # the decoder's maps need memory, too
+DECODER_RECIPE = {"updates": 3_000, "rate": 2e-3, "warmup": 100, "batch_seconds": 100.0}
+TRANSFORMER = TransformerOptions(dropout=0.1, start=1_000)
+# The same data and updates as for every other decoder; attention layers want a gentler start.
+TRANSFORMER_RECIPE = DECODER_RECIPE | {"rate": 1.5e-3, "warmup": 300}
+SIZES = {DecoderOptions: DECODER, TransformerOptions: TRANSFORMER}  # by kind of decoder
+RECIPES = {DecoderOptions: DECODER_RECIPE, TransformerOptions: TRANSFORMER_RECIPE}
+
+Objective = CTCObjective | DecoderObjective | JointObjective
+
+
+def recipe(options: argparse.Namespace) -> Mapping[str, float]:
+    """Defaults of what the command line did not say."""
+    if options.joint:
+        return JOINT_RECIPE
+    return (
+        ENCODER_RECIPE if options.variant == CTC else RECIPES[decoders()[options.variant].options]
+    )
+
+
+def part_names(options: argparse.Namespace) -> tuple[str, ...]:
+    """Checkpoints a run makes: the encoder, a decoder, or both."""
+    if options.variant == CTC:
+        return (ENCODER,)
+    return (ENCODER, options.variant) if options.joint else (options.variant,)
+
+
+def parts(objective: Objective, options: argparse.Namespace) -> dict[str, nn.Module]:
+    """The models of an objective under their checkpoints' names."""
+    names = part_names(options)
+    models = {ENCODER: getattr(objective, "encoder", None)}
+    models[options.variant] = getattr(objective, "decoder", None)
+    return {name: models[name] for name in names}
+
+
+def sizes_of(name: str, options: argparse.Namespace, starts: Mapping[str, Card]) -> Any:
+    """Sizes of a part: of the checkpoint it starts from, else as for the shipped ones.
+
+    Raises
+    ------
+    CheckpointError
+        Where the checkpoint's card holds no such sizes.
+    """
+    kind = EncoderOptions if name == ENCODER else decoders()[name].options
+    if name not in starts:
+        return EncoderOptions() if name == ENCODER else SIZES[kind]
+    try:
+        return options_of(kind, starts[name])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the card of {name} does not fit its model: {error}") from None
+
+
+def make_objective(
+    options: argparse.Namespace,
+    alphabet: Alphabet,
+    encoder_dim: int | None,
+    starts: Mapping[str, Card] | None = None,
+) -> Objective:
+    """A freshly initialised model with its loss, the same for the same seed.
+
+    `encoder_dim` is that of the frozen encoder below a decoder; None where the encoder is trained.
+    """
+    starts = starts or {}
+    torch.manual_seed(options.seed)
+    ctc = None
+    if encoder_dim is None:
+        lexicon = read_lexicon(options.lexicon) if options.lexicon else {}
+        phones = len({phone for word in lexicon.values() for phone in word})
+        sizes = replace(
+            sizes_of(ENCODER, options, starts),
+            vocabulary=len(alphabet), phones=phones + 1 if phones else 0, dropout=options.dropout,
+        )  # fmt: skip
+        ctc = CTCObjective(Encoder(sizes), alphabet, lexicon)
+        if not options.joint:
+            return ctc
+        encoder_dim = ctc.encoder.dim
+    sizes = sizes_of(options.variant, options, starts)
+    decoder = build(options.variant, len(alphabet), encoder_dim, sizes)
+    attention = DecoderObjective(decoder, alphabet)
+    return JointObjective(ctc, attention, options.joint) if ctc else attention
+
+
+def masking(strength: float) -> FeatureAugmentation:
+    """SpecAugment with narrower frequency and fewer time masks where `strength` is below 1."""
+    plain = FeatureAugmentation()
+    return replace(
+        plain,
+        frequency_width=round(plain.frequency_width * strength),
+        time_masks_per_second=plain.time_masks_per_second * strength,
+    )

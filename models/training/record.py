@@ -1,0 +1,49 @@
+"""What a run was begun with, so that it is not continued as something else."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from models.training.utterance import TrainingError
+
+FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What may not change between the parts of a run."""
+
+    variant: str  # as on the command line
+    joint: float  # CTC's share of the loss where the encoder is trained, too, else 0
+    seed: int
+    alphabet: tuple[str, ...]  # tokens in order
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """The record of a run that was begun in a folder before."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return RunRecord(**values | {"alphabet": tuple(values["alphabet"])})
+
+
+def begin(folder: Path, record: RunRecord) -> None:
+    """Leave the record in a new run's folder, or compare it with the one that is there.
+
+    Raises
+    ------
+    TrainingError
+        Where the folder holds another run.
+    """
+    before = read_record(folder)
+    if before is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(record), ensure_ascii=False)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        return
+    for name, value in asdict(before).items():
+        now = getattr(record, name)
+        if now != value:
+            said = f"{name} {value}, not {now}" if name != "alphabet" else "another alphabet"
+            raise TrainingError(f"{folder} holds a run of {said}; name another folder with --out")
