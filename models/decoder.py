@@ -18,6 +18,13 @@ class DecoderStep(NamedTuple):
     state: Any  # to pass to the next step; a tree of batch-first tensors
     global_mass: Tensor | None = None  # (batch, heads) attention to a global token, beside the maps
 
+    @property
+    def maps(self) -> Tensor:
+        """The weights and, if there is a global token, its mass in one more column."""
+        if self.global_mass is None:
+            return self.weights
+        return torch.cat((self.weights, self.global_mass.unsqueeze(-1)), -1)
+
 
 class DecoderState(NamedTuple):
     """Everything an `LSTMDecoder` remembers between steps."""

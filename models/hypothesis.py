@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+IMPOSSIBLE = -1e10  # score of what cannot be written, finite so that differences are, too
+
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
@@ -14,3 +16,4 @@ class Hypothesis:
     weights: np.ndarray  # (heads, tokens, frames) float32, the recording's own frames only
     ended: bool  # the model ended it; false: it hit the length limit
     score: float  # what hypotheses were compared by, higher is better
+    global_mass: np.ndarray | None = None  # (heads, tokens) attention to a global token, if any

@@ -2,9 +2,11 @@
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,19 +14,25 @@ from torch import Tensor
 
 from analysis.alignment import Alignment
 from analysis.speech_activity import speech_frames
-from models import checkpoint, ctc, search
-from models.attention.base import Sizes, mechanisms
+from models import anatomy, checkpoint, ctc, search
+from models.anatomy import Change, Step
+from models.attention.base import Sizes
 from models.audio import Recording
 from models.checkpoint import Card, CheckpointError
-from models.decoder import Decoder, DecoderOptions, build_decoder
+from models.decoder import Decoder
 from models.encoder import SUBSAMPLING, Encoder, EncoderOptions
 from models.features import HOP, SAMPLE_RATE, log_mel
 from models.hypothesis import Hypothesis
+from models.language_model import Fusion, LanguageModel
+from models.language_model import load as load_trie
+from models.registry import build, decoders
 from models.search import SearchOptions
 from models.text import Alphabet
+from models.transformer import AttentionMaps, TransformerDecoder
 
 FRAME_SECONDS = SUBSAMPLING * HOP / SAMPLE_RATE  # one attention frame
 CTC = "ctc"
+LANGUAGE_MODEL = "lm.safetensors"
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,13 @@ class Encoded:
 
     frames: Tensor  # (batch, frames, dim)
     lengths: Tensor  # (batch,) valid frames
-    ctc_log_probs: Tensor  # (batch, frames, vocabulary)
+    ctc_log_probs: Tensor | None  # (batch, frames, vocabulary), None: the encoder has no CTC
     frame_seconds: float  # seconds from one frame to the next
     speech: tuple[np.ndarray, ...]  # (frames,) bool of each recording, voice activity
     seconds: tuple[float, ...]  # length of each recording
+    recordings: tuple[Recording, ...] = ()  # for variants with encoders of their own
+    listener: str = ""  # the variant whose own encoder heard this; "": the shared encoder
+    others: dict[str, "Encoded"] = field(default_factory=dict)  # what those heard, by variant
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +72,7 @@ class Decoded:
     log_probs: np.ndarray  # (tokens,) of the chosen tokens
     decode_seconds: float  # wall clock, the shared encoder not included
     alternatives: tuple[str, ...] = ()  # further hypotheses, best first
+    global_mass: np.ndarray | None = None  # (layers, heads, tokens) on a global token, if any
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:
@@ -70,9 +82,9 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
 
 
 def variants(folder: Path | None = None) -> list[VariantInfo]:
-    """Every attention mechanism and CTC, with its checkpoint where there is one."""
+    """Every decoder and CTC, with its checkpoint where there is one."""
     folder = checkpoint_folder(folder)
-    found = [_info(m.name, m.family, m.title, m.paper, folder) for m in mechanisms().values()]
+    found = [_info(m.name, m.family, m.title, m.paper, folder) for m in decoders().values()]
     paper = "Graves et al. 2006, Connectionist Temporal Classification (ICML)"
     return [*found, _info(CTC, CTC, "CTC (no attention decoder)", paper, folder)]
 
@@ -97,9 +109,21 @@ def load_encoder(folder: Path | None = None) -> Encoder:
     """
     path = checkpoint_folder(folder) / "encoder.safetensors"
     card = _card(path)
-    encoder = Encoder(_options(EncoderOptions, card, path))
+    with _fitting(path):
+        encoder = Encoder(options_of(EncoderOptions, card))
     checkpoint.load(encoder, path)
     return encoder.eval()
+
+
+def load_language_model(folder: Path | None = None) -> LanguageModel:
+    """The language model for shallow fusion, one for all variants.
+
+    Raises
+    ------
+    CheckpointError
+        Where its checkpoint is missing or damaged.
+    """
+    return load_trie(checkpoint_folder(folder) / LANGUAGE_MODEL)
 
 
 def load_variant(name: str, folder: Path | None = None) -> "Variant":
@@ -125,8 +149,9 @@ def load_variant(name: str, folder: Path | None = None) -> "Variant":
             f"{path.name} was trained on another encoder than {encoder_path.name}"
         )
     encoder_dim = 2 * _card(encoder_path).config["units"]
-    options = _options(DecoderOptions, card, path)
-    decoder = build_decoder(name, len(card.alphabet), encoder_dim, options)
+    with _fitting(path):
+        options = options_of(decoders()[name].options, card)
+        decoder = build(name, len(card.alphabet), encoder_dim, options)
     checkpoint.load(decoder, path)
     return Variant(info, Alphabet(card.alphabet), decoder.eval())
 
@@ -137,14 +162,20 @@ def _card(path: Path) -> Card:
     return checkpoint.read_card(path)
 
 
-def _options(kind: type, card: Card, path: Path):
-    config = dict(card.config)
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
     try:
-        if "attention" in config:
-            config["attention"] = Sizes(**config["attention"])
-        return kind(**config)
-    except TypeError as error:
+        yield
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"the card of {path.name} does not fit its model: {error}") from None
+
+
+def options_of(kind: type, card: Card) -> Any:
+    """The sizes that a card holds, as the model's frozen dataclass of options."""
+    config = dict(card.config)
+    if "attention" in config:
+        config["attention"] = Sizes(**config["attention"])
+    return kind(**config)
 
 
 @torch.inference_mode()
@@ -160,36 +191,83 @@ def encode(encoder: Encoder, recordings: Sequence[Recording]) -> Encoded:
     )
     seconds = tuple(recording.seconds for recording in recordings)
     log_probs = encoder.ctc_log_probs(frames)
-    return Encoded(frames, lengths, log_probs, FRAME_SECONDS, speech, seconds)
+    return Encoded(
+        frames, lengths, log_probs, FRAME_SECONDS, speech, seconds, tuple(recordings)
+    )
 
 
 class Variant:
-    """One way of decoding: an attention decoder, or CTC where `decoder` is None."""
+    """One way of decoding: an attention decoder, or CTC where `decoder` is None.
+
+    Recognisers of other toolkits have encoders of their own: they define `listen`.
+    """
+
+    own_encoder = ""  # names the encoding that only this variant understands; "": the shared one
 
     def __init__(self, info: VariantInfo, alphabet: Alphabet, decoder: Decoder | None) -> None:
         self.name, self.family, self.title = info.name, info.family, info.title
         self.info, self.alphabet, self.decoder = info, alphabet, decoder
 
-    def decode(self, encoded: Encoded, options: SearchOptions | None = None) -> list[Decoded]:
-        """Decode a batch, one result per recording in order."""
-        options = options or SearchOptions()
+    def listen(self, recordings: Sequence[Recording]) -> Encoded:
+        """Recordings as the variant's own encoder hears them, where it has one."""
+        raise NotImplementedError
+
+    def heard(self, encoded: Encoded) -> Encoded:
+        """What this variant decodes: the shared encoding, or that of its own encoder, kept there.
+
+        Raises
+        ------
+        CheckpointError
+            Where an encoder of its own is to hear recordings that `encoded` does not carry.
+        """
+        if encoded.listener == self.own_encoder:
+            return encoded
+        if self.own_encoder not in encoded.others:
+            if len(encoded.recordings) != len(encoded.lengths):
+                raise CheckpointError(f"{self.name} hears with its own encoder, from recordings")
+            encoded.others[self.own_encoder] = self.listen(encoded.recordings)
+        return encoded.others[self.own_encoder]
+
+    def decode(
+        self,
+        encoded: Encoded,
+        options: SearchOptions | None = None,
+        language_model: LanguageModel | None = None,
+    ) -> list[Decoded]:
+        """Decode a batch, one result per recording in order.
+
+        Raises
+        ------
+        CheckpointError
+            Where `options` weigh a language model and there is none, or one of other characters.
+        """
+        options, encoded = options or SearchOptions(), self.heard(encoded)
+        if encoded.ctc_log_probs is None:  # nothing to decode jointly with
+            options = replace(options, ctc_weight=0.0)
         started = time.perf_counter()
         if self.decoder is None:
-            found = [self._decode_ctc(encoded, row, options) for row in range(len(encoded.lengths))]
+            rows = range(len(encoded.lengths))
+            found = [self._decode_ctc(encoded, row, options, language_model) for row in rows]
         else:
             found = search.decode(
                 self.decoder, encoded.frames, encoded.lengths, self.alphabet, options,
                 ctc_log_probs=encoded.ctc_log_probs, frame_seconds=encoded.frame_seconds,
+                language_model=language_model,
             )  # fmt: skip
         seconds = (time.perf_counter() - started) / max(1, len(found))
         return [self._decoded(encoded, row, best, seconds) for row, best in enumerate(found)]
 
-    def _decode_ctc(self, encoded: Encoded, row: int, options: SearchOptions) -> list[Hypothesis]:
+    def _decode_ctc(
+        self, encoded: Encoded, row: int, options: SearchOptions, model: LanguageModel | None
+    ) -> list[Hypothesis]:
         log_probs = encoded.ctc_log_probs[row, : int(encoded.lengths[row])].numpy()
         blank, eos = self.alphabet.blank, self.alphabet.eos
-        if options.beam == 1:
+        fusion = Fusion.of(model, self.alphabet, options.lm_weight, options.word_bonus)
+        if options.beam == 1 and fusion is None:
             return [ctc.greedy(log_probs, blank, eos)]
-        return ctc.prefix_beam(log_probs, blank, eos, beam=options.beam, nbest=options.nbest)
+        return ctc.prefix_beam(
+            log_probs, blank, eos, beam=options.beam, nbest=options.nbest, fusion=fusion
+        )
 
     def _decoded(
         self, encoded: Encoded, row: int, best: list[Hypothesis], seconds: float
@@ -197,7 +275,7 @@ class Variant:
         first, *others = best
         text = self.alphabet.decode(first.tokens)
         alignment = Alignment.from_arrays(
-            first.weights,
+            self._by_layer(first.weights),
             [self.alphabet.tokens[token] for token in first.tokens],
             encoded.frame_seconds,
             speech=encoded.speech[row],
@@ -206,4 +284,57 @@ class Variant:
             variant=self.name,
         )
         alternatives = tuple(self.alphabet.decode(other.tokens) for other in others)
-        return Decoded(text, alignment, first.log_probs, seconds, alternatives)
+        mass = None if first.global_mass is None else self._by_layer(first.global_mass)
+        return Decoded(text, alignment, first.log_probs, seconds, alternatives, mass)
+
+    def _by_layer(self, maps: np.ndarray) -> np.ndarray:
+        """(heads, ...) as (layers, heads, ...) where the decoder has maps in layers."""
+        layers = self.decoder.map_layers if self.decoder else 0
+        return maps.reshape(layers, -1, *maps.shape[1:]) if layers else maps
+
+    def attention_maps(self, encoded: Encoded, row: int, decoded: Decoded) -> AttentionMaps | None:
+        """Everything that attended while recording `row` was decoded; None if not a Transformer.
+
+        Self-attention of encoder and decoder too, and the global token's mass beside every map.
+        """
+        if not isinstance(self.decoder, TransformerDecoder):
+            return None
+        return self.decoder.attention_maps(*self._again(encoded, row, decoded))
+
+    def dissect(self, encoded: Encoded, row: int, decoded: Decoded) -> list[Step]:
+        """Every step of a decoding taken apart: query, energy terms, weights, context, output.
+
+        Raises
+        ------
+        TypeError
+            If there is no single attention step: CTC and Transformers.
+        """
+        return anatomy.dissect(self.decoder, *self._again(encoded, row, decoded))
+
+    def rewrite(
+        self,
+        encoded: Encoded,
+        row: int,
+        decoded: Decoded,
+        change: Change,
+        max_length_ratio: float = 1.0,
+    ) -> Decoded:
+        """The same decoding up to a step, changed there, and greedy afterwards.
+
+        Raises
+        ------
+        ValueError
+            If the step of the change lies beyond the decoding.
+        """
+        started = time.perf_counter()
+        frames, tokens = self._again(encoded, row, decoded)
+        found = anatomy.rewrite(
+            self.decoder, frames, tokens, change, max_length_ratio=max_length_ratio
+        )
+        return self._decoded(encoded, row, [found], time.perf_counter() - started)
+
+    def _again(self, encoded: Encoded, row: int, decoded: Decoded) -> tuple[Tensor, list[int]]:
+        """The encoded frames (frames, dim) of a recording and the tokens decoded from it."""
+        numbers = {token: number for number, token in enumerate(self.alphabet.tokens)}
+        tokens = [numbers[token] for token in decoded.alignment.tokens]
+        return encoded.frames[row, : int(encoded.lengths[row])], tokens

@@ -174,7 +174,7 @@ class _Search:
 
     def __init__(self, decoder, encoded, lengths, eos, options, scorer, frame_seconds) -> None:
         self.decoder, self.options, self.scorer, self.eos = decoder, options, scorer, eos
-        self.frames = lengths.tolist()
+        self.frames, self.width = lengths.tolist(), encoded.shape[1]
         limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
         self.limits = np.array(limits)  # (recordings,) tokens
         self.reach = [round(seconds / frame_seconds) for seconds in options.window or ()]
@@ -231,7 +231,7 @@ class _Search:
             grown = grown._replace(prefix=prefix)
         self.growing = grown._replace(previous=tokens)
         chosen = log_probs[rows, tokens]
-        self.history.add(self.recordings, parents, tokens, chosen, step.weights)
+        self.history.add(self.recordings, parents, tokens, chosen, step.maps)
         self.length += 1
 
     def _intervention(self) -> Intervention | None:
@@ -337,13 +337,15 @@ class _Search:
 
     def _hypothesis(self, ended: _Ended) -> Hypothesis:
         trace = self.history.trace(ended.place)
-        weights = trace.weights[..., : self.frames[ended.place.recording]].transpose(0, 1)
+        maps = trace.weights.transpose(0, 1).float().cpu()  # (heads, tokens, frames)
+        apart = maps.shape[-1] > self.width  # the last column is a global token's mass
         return Hypothesis(
             tokens=trace.tokens,
             log_probs=trace.log_probs,
-            weights=weights.float().cpu().contiguous().numpy(),  # (heads, tokens, frames)
+            weights=maps[..., : self.frames[ended.place.recording]].contiguous().numpy(),
             ended=ended.by_itself,
             score=ended.score,
+            global_mass=maps[..., -1].contiguous().numpy() if apart else None,
         )
 
     def _places(self) -> Iterator[Place]:

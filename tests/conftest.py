@@ -15,11 +15,13 @@ import soundfile
 import torch
 
 from models import checkpoint
-from models.attention.base import Sizes, mechanisms
+from models.attention.base import Sizes
 from models.checkpoint import Card
-from models.decoder import DecoderOptions, build_decoder
+from models.decoder import DecoderOptions
 from models.encoder import Encoder, EncoderOptions
+from models.registry import build, decoders
 from models.text import Alphabet
+from models.transformer import TransformerOptions
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 TINY_ENCODER = EncoderOptions(channels=4, projection=16, units=8, layers=1)
@@ -28,6 +30,8 @@ TINY_DECODER = DecoderOptions(
     units=12,
     attention=Sizes(attention_dim=8, heads=2, channels=2, kernel=5, window=2),
 )
+TINY_TRANSFORMER = TransformerOptions(dim=8, heads=2, encoder_layers=1, decoder_layers=2, inner=16)
+TINY = {DecoderOptions: TINY_DECODER, TransformerOptions: TINY_TRANSFORMER}
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +43,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = Encoder(TINY_ENCODER)
     _save(encoder, folder, "encoder", asdict(TINY_ENCODER), "")
     fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors")
-    for name in mechanisms():
-        decoder = build_decoder(name, len(alphabet), encoder.dim, TINY_DECODER)
-        _save(decoder, folder, name, asdict(TINY_DECODER), fingerprint)
+    for info in decoders().values():
+        decoder = build(info.name, len(alphabet), encoder.dim, TINY[info.options])
+        _save(decoder, folder, info.name, asdict(TINY[info.options]), fingerprint)
     return folder
 
 

@@ -14,7 +14,7 @@ import soundfile
 from analysis.alignment import Alignment
 from app import commands, server
 from app.cli import main
-from models.attention.base import mechanisms
+from models.registry import decoders
 from tests.conftest import hum
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def test_compare_prints_a_table(capsys, clip):
     assert status == 0
     assert "reference: no no" in out
     assert "WER (basic)" in out
-    for name in [*mechanisms(), "ctc"]:
+    for name in [*decoders(), "ctc"]:
         assert f"\n{name} " in out
         assert f"  {name}: " in err  # progress
 
@@ -268,8 +268,8 @@ def test_variants_lists_names_families_sizes_and_cards(capsys, checkpoints):
     values = json.loads(out)
     assert list(values) == ["schema", "variants"]
     listed = {variant["name"]: variant for variant in values["variants"]}
-    assert list(listed) == [*mechanisms(), "ctc"]
-    for name, info in mechanisms().items():
+    assert list(listed) == [*decoders(), "ctc"]
+    for name, info in decoders().items():
         assert listed[name]["family"] == info.family
         assert listed[name]["parameters"] > 0
         assert listed[name]["card"]["name"] == name
@@ -282,7 +282,7 @@ def test_variants_without_checkpoints_says_not_trained(capsys, tmp_path, monkeyp
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
     status, out, _ = run(capsys, "variants")
     assert status == 0
-    assert out.count("not trained") == len(mechanisms()) + 1
+    assert out.count("not trained") == len(decoders()) + 1
     values = json.loads(run(capsys, "variants", "--json")[1])["variants"]
     assert {variant["card"] for variant in values} == {None}
 

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import checkpoint, recogniser
-from models.attention.base import mechanisms
 from models.audio import Recording
 from models.checkpoint import CheckpointError
 from models.encoder import Encoder
 from models.recogniser import FRAME_SECONDS, encode, load_encoder, load_variant, variants
+from models.registry import decoders
 from models.search import SearchOptions
 from models.training import score
 from tests.conftest import TINY_ENCODER, hum
@@ -32,7 +32,7 @@ def folder(checkpoints, tmp_path):
 
 def test_every_mechanism_and_ctc_is_a_variant(checkpoints):
     infos = variants(checkpoints)
-    assert [info.name for info in infos] == [*mechanisms(), "ctc"]
+    assert [info.name for info in infos] == [*decoders(), "ctc"]
     assert all(info.card and info.checkpoint and info.parameters for info in infos)
 
 

@@ -93,10 +93,10 @@ def plain_greedy(decoder, encoded, lengths, eos, limit):
     memory, state = decoder.begin(encoded, lengths)
     previous, tokens, maps = torch.tensor([eos]), [], []
     while len(tokens) < limit and (not tokens or tokens[-1] != eos):
-        logits, weights, state = decoder.step(previous, memory, state)
-        previous = logits.argmax(-1)
+        step = decoder.step(previous, memory, state)
+        previous, state = step.logits.argmax(-1), step.state
         tokens.append(int(previous))
-        maps.append(weights[0])
+        maps.append(step.weights[0])
     return tuple(tokens), torch.stack(maps, 1).numpy()
 
 
