@@ -20,6 +20,8 @@ from analysis.thresholds import Thresholds
 
 SHORT_COPY_SECONDS = 0.2  # copies shorter than this are judged all together
 SEEN_SECONDS = 0.12  # an advance of less than this is lost in the jitter of peaks
+PASSED_ROWS = 3  # successive rows that must have been ahead, for a return to what they passed over
+PASSED_TIMES = 3  # as many rows as a return to heard audio has at least
 MANY_COPIES = 5  # nobody says it this often: a loop even where no row knows where it listens
 
 
@@ -40,6 +42,8 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     for travel in _travels_back(alignment, limits):
         if not any(travel.span.shared(loop) > 0.5 for loop in loops):
             (loops if travel.same_text else jumps).append(travel.span)
+    if not loops and not jumps:
+        jumps = _wandering(alignment, limits)
     said = _copies(alignment, repetitions(alignment.tokens), True, limits)
     genuine = [span for span in said if not any(span.shared(loop) > 0.5 for loop in loops)]
     return Returns(merged(loops), tuple(jumps), tuple(genuine))
@@ -157,16 +161,47 @@ class Travel:
 def _travels_back(alignment: Alignment, limits: Thresholds) -> list[Travel]:
     """Returns to audio behind the front, and whether they wrote the same.
 
-    The front is the furthest place so far; a second search takes only places that two successive
-    rows reached, since one stray row far ahead would hide every return behind it.
+    The front is the furthest place so far; further searches take only places that two or three
+    successive rows reached, since one stray row far ahead would hide every return behind it.
     """
     found: list[Travel] = []
-    for held in (1, 2):
+    for held in (1, 2, PASSED_ROWS):
         for row, stop in _behind(alignment, held, limits):
             travel = _judged(alignment, row, stop, limits)
+            if travel is None and held == PASSED_ROWS:
+                travel = _passed_over(alignment, row, stop, limits)
             if travel is not None and not any(travel.span.shared(f.span) for f in found):
                 found.append(travel)
     return found
+
+
+def _passed_over(alignment: Alignment, row: int, stop: int, limits: Thresholds) -> Travel | None:
+    """A return to audio that was passed over before: late, and therefore out of order.
+
+    It must be long, and so must what was read ahead of it: a few rows ahead are strays.
+    """
+    chosen = alignment.rows.steady
+    least = PASSED_TIMES * (limits.jump_words if alignment.rows.wordlike else limits.jump_tokens)
+    if stop - row < least:
+        return None
+    rows = np.arange(int(chosen[row]), int(chosen[stop - 1]) + 1)
+    return Travel(make_span(alignment, rows), same_text=False)
+
+
+def _wandering(alignment: Alignment, limits: Thresholds) -> list[Span]:
+    """The whole map, where rows know their places but these follow each other in no order."""
+    rows = alignment.rows
+    places = rows.peak[rows.ordered] * rows.frame_seconds
+    steps = np.diff(places)
+    least = limits.wander_words if rows.wordlike else limits.wander_tokens
+    if len(steps) < least:
+        return []
+    still = max(limits.still_seconds, rows.frame_seconds)
+    back = steps < -still
+    travelled = -steps[back].sum() / max(np.ptp(places), still)
+    if back.mean() < limits.wander_back or travelled < limits.wander_travel:
+        return []
+    return [make_span(alignment, np.arange(rows.ordered[0], rows.ordered[-1] + 1))]
 
 
 def _behind(alignment: Alignment, held: int, limits: Thresholds) -> list[tuple[int, int]]:

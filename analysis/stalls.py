@@ -29,6 +29,8 @@ def find_stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds)
         # slow rows before and after are not part of the rest
         near = np.abs(seconds[first:last] - np.median(seconds[first:last])) <= still
         first, last = first + int(near.argmax()), last - int(near[::-1].argmax())
+        if last - first < size:
+            continue
         usual = (last - first - 1) * rows.pace
         moved = abs(float(np.median(seconds[last - 3 : last]) - np.median(seconds[first:][:3])))
         if usual < limits.stall_seconds or moved > max(still, limits.stall_advance * usual):
