@@ -74,12 +74,35 @@ def phrases(sentences: list[str], rng: random.Random) -> list[str]:
     return found
 
 
-def plan(sentences: list[str], extra: list[str], hours: float, seed: int) -> list[Line]:
+def voices(text: str) -> dict[str, float]:
+    """Shares of the voices from text such as ``heart=0.6,slt=0.4``.
+
+    Raises
+    ------
+    ValueError
+        If a voice is unknown or a share is not a number above 0.
+    """
+    shares = {name: float(share) for name, _, share in (v.partition("=") for v in text.split(","))}
+    if unknown := shares.keys() - SHARE:
+        raise ValueError(f"there is no voice {min(unknown)!r}; there are {', '.join(SHARE)}")
+    if min(shares.values()) <= 0:
+        raise ValueError("every voice needs a share above 0")
+    return shares
+
+
+def plan(
+    sentences: list[str],
+    extra: list[str],
+    hours: float,
+    seed: int,
+    shares: dict[str, float] | None = None,
+) -> list[Line]:
     """The utterances to make: every voice reads its share, each phrase by different voices."""
     rng = random.Random(seed)
     pool = phrases(sentences, rng) + extra * 2
     budget, lines = hours * 3600 * CHARACTERS_PER_SECOND, []
-    names, weights = list(SHARE), list(SHARE.values())
+    shares = shares or SHARE
+    names, weights = list(shares), list(shares.values())
     while budget > 0:
         rng.shuffle(pool)
         for text in pool:
@@ -182,13 +205,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, required=True, help="folder for audio/ and manifest.tsv"
     )
     parser.add_argument("--hours", type=float, default=24.0, help="speech to make (default 24)")
+    parser.add_argument(
+        "--voices", type=voices, default=SHARE, help="shares, as heart=0.6,slt=0.4 (default: all)"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--seed", type=int, default=1, help="draws voices, rates and clauses")
     options = parser.parse_args(arguments)
 
     sentences = options.sentences.read_text(encoding="utf-8").splitlines()
     extra = options.extra.read_text(encoding="utf-8").splitlines() if options.extra else []
-    lines = plan(sentences, extra, options.hours, options.seed)
+    lines = plan(sentences, extra, options.hours, options.seed, options.voices)
     for folder in ("audio", "pieces"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     pieces = [lines[start : start + PIECE] for start in range(0, len(lines), PIECE)]
