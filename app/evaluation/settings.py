@@ -13,6 +13,7 @@ from models.search import SearchOptions
 SCHEMA = 1
 MEANINGS = {  # what is said of a setting that differs from the run's
     "source": "the recordings",
+    "items": "the recordings",
     "variants": "the variants",
     "search": "the search options",
     "normalizer": "the normaliser",
@@ -81,4 +82,4 @@ def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What differs between two records of settings, in words; empty where nothing does."""
     keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    return ", ".join(MEANINGS.get(key, key) for key in keys)
+    return ", ".join(dict.fromkeys(MEANINGS.get(key, key) for key in keys))
