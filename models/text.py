@@ -48,11 +48,6 @@ class Alphabet:
         text = unicodedata.normalize("NFC", text)
         return [self._numbers[character] for character in text if character in self._numbers]
 
-    def strangers(self, texts: Iterable[str]) -> Counter[str]:
-        """How often each character that `encode` leaves out occurs."""
-        counts = count_characters(texts)
-        return Counter({c: number for c, number in counts.items() if c not in self._numbers})
-
     def decode(self, numbers) -> str:
         """Text of a row of numbers, blank and end of sentence left out."""
         return "".join(self.tokens[n] for n in numbers if n not in (self.blank, self.eos))

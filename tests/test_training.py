@@ -25,13 +25,13 @@ from models.training.augment import (
     augment_samples,
 )
 from models.training.batches import Sampler, in_order, make_batch
-from models.training.corpus import ManifestError, Utterance, read_manifest
+from models.training.corpus import ManifestError, read_manifest
 from models.training.encode import plan
 from models.training.lexicon import read_lexicon
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective
-from models.training.store import open_store, write_store
 from models.training.synthesise import phrases, transcript
+from tests.toys import toy_store
 
 ALPHABET = Alphabet()
 LEXICON = {"a": ["x"], "b": ["y", "z"]}
@@ -39,16 +39,7 @@ LEXICON = {"a": ["x"], "b": ["y", "z"]}
 
 @pytest.fixture
 def store(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = (
-        (
-            Utterance(f"u{n}", Path(), "a b a"[: 1 + n % 5].strip(), "toy"),
-            rng.normal(size=(20 + n, 80)),
-        )
-        for n in range(12)
-    )
-    write_store(tmp_path / "store", 80, rows)
-    return open_store(tmp_path / "store")
+    return toy_store(tmp_path / "store")
 
 
 def test_store_returns_what_was_written(store):
@@ -222,19 +213,22 @@ def manifest(tmp_path):
     return path
 
 
-def test_a_decoder_is_trained_on_the_frozen_encoder_and_loads(checkpoints, manifest, tmp_path):
+@pytest.mark.parametrize("name", ["location", "transformer"])
+def test_a_decoder_is_trained_on_the_frozen_encoder_and_loads(
+    checkpoints, manifest, tmp_path, name
+):
     folder = shutil.copytree(checkpoints, tmp_path / "checkpoints")
     encoder = (folder / "encoder.safetensors").read_bytes()
-    before = load_file(folder / "location.safetensors")
-    arguments = ["--variant", "location", "--data", str(manifest), "--dev", str(manifest),
+    before = load_file(folder / f"{name}.safetensors")
+    arguments = ["--variant", name, "--data", str(manifest), "--dev", str(manifest),
                  "--out", str(tmp_path / "run"), "--checkpoints", str(folder), "--copies", "1",
                  "--updates", "2", "--batch-seconds", "2"]  # fmt: skip
     assert train.main(arguments) == 0
     assert (folder / "encoder.safetensors").read_bytes() == encoder
-    variant = load_variant("location", folder)
+    variant = load_variant(name, folder)
     assert variant.info.card.training["updates"] == 2
     assert set(variant.info.card.scores) == {"manifest_wer", "manifest_cer"}
-    after = load_file(folder / "location.safetensors")
+    after = load_file(folder / f"{name}.safetensors")
     assert after["output.weight"].shape != before["output.weight"].shape
 
 
@@ -256,17 +250,25 @@ def test_an_unknown_variant_is_wrong_usage(tmp_path, capsys):
 
 
 def test_two_processes_train_one_model(manifest, tmp_path):
+    """As ``torchrun -m models.training.train``, and both processes end with the same weights."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone",
-        "-m", "models.training.train", "--variant", "ctc", "--data", str(manifest),
+        "-m", "tests.two_processes", "--variant", "ctc", "--data", str(manifest),
         "--dev", str(manifest), "--out", str(tmp_path / "run"), "--updates", "3", "--copies", "1",
-        "--batch-seconds", "1", "--checkpoints", str(tmp_path / "checkpoints"), "--threads", "1",
+        "--batch-seconds", "1", "--checkpoints", str(tmp_path / "checkpoints"), "--average",
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=environment, check=False
-    )
+        command, capture_output=True, text=True, timeout=240, env=environment, check=False,
+        cwd=Path(__file__).resolve().parent.parent,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "checkpoints" / "encoder.safetensors").exists()
+    assert load_variant("ctc", tmp_path / "checkpoints").info.card.training["updates"] == 3
     scores = (tmp_path / "run" / "scores.tsv").read_text().splitlines()
     assert scores[0].split("\t")[:3] == ["update", "epoch", "manifest_wer"]
+    first, second = (torch.load(tmp_path / "run" / f"weights{rank}.pt") for rank in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    torch.manual_seed(1)
+    start = Encoder(EncoderOptions())
+    moved = [not torch.equal(first[f"encoder.{n}"], p) for n, p in start.named_parameters()]
+    assert all(moved)

@@ -2,6 +2,7 @@
 
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,8 @@ class Data:
 
     Parameters
     ----------
+    alphabet
+        What is to be written; None where it is to be found out with `alphabet_of_data`.
     encoder
         Where given, rows are its outputs instead of features; `fingerprint` names its weights.
 
@@ -52,9 +55,14 @@ class Data:
     """
 
     def __init__(
-        self, options: DataOptions, encoder: Encoder | None = None, fingerprint: str = ""
+        self,
+        options: DataOptions,
+        alphabet: Alphabet | None = None,
+        encoder: Encoder | None = None,
+        fingerprint: str = "",
     ) -> None:
-        self.options, self.encoder, self.fingerprint = options, encoder, fingerprint
+        self.options, self.known = options, alphabet
+        self.encoder, self.fingerprint = encoder, fingerprint
         self.frame_rate = FEATURE_RATE if encoder is None else ENCODED_RATE
         subsets = {name: options.downloads / "LibriSpeech" / name for name in options.download}
         train = [*options.train, *(str(p) for n, p in subsets.items() if n.startswith("train"))]
@@ -65,7 +73,7 @@ class Data:
             self.train = [self._open(argument, clean=False) for argument in train]
             self.dev = {name: self._open(a, clean=True)[0] for name, a in _names(dev).items()}
 
-    def alphabet(self, least: int) -> Alphabet:
+    def alphabet_of_data(self, least: int) -> Alphabet:
         """The characters of the training transcripts; says which ones are too rare."""
         counts = count_characters(text for store, _ in self.train for text in store.texts)
         alphabet = alphabet_of(counts, least)
@@ -75,7 +83,7 @@ class Data:
             say(f"left out, seen less than {least} times: {_some(rare)}")
         return alphabet
 
-    def check(self, alphabet: Alphabet) -> None:
+    def _check(self, texts: Iterable[str], name: str) -> None:
         """Say which characters of the transcripts the alphabet cannot write.
 
         Raises
@@ -83,28 +91,33 @@ class Data:
         TrainingError
             Where it cannot write most of them: then it is the wrong alphabet.
         """
-        texts = [text for store, _ in self.train for text in store.texts]
-        strangers = alphabet.strangers(texts)
-        written = sum(count for c, count in count_characters(texts).items() if c != " ")
-        if not written:
-            raise TrainingError("the training data has no transcripts to learn from")
-        if 2 * strangers.total() > written:
+        if self.known is None:
+            return
+        counts = count_characters(normalise(text, self.options.normalizer) for text in texts)
+        del counts[" "]
+        strangers = Counter({c: n for c, n in counts.items() if c not in self.known.tokens})
+        if not counts:
+            raise TrainingError(f"{name} has no transcripts to learn from")
+        listed = _some(c for c, _ in strangers.most_common())
+        if 2 * strangers.total() > counts.total():
             raise TrainingError(
-                f"the alphabet lacks most characters of the transcripts ({_some(strangers)}); "
-                "train an encoder with --alphabet data"
+                f"the alphabet lacks most characters of {name} ({listed}); train an encoder with "
+                "--alphabet data"
             )
         if strangers:
-            share = 100 * strangers.total() / written
-            listed = _some(c for c, _ in strangers.most_common())
-            say(f"not in the alphabet, left out ({share:.2g} %): {listed}")
+            share = 100 * strangers.total() / counts.total()
+            say(f"{name}: not in the alphabet, left out ({share:.2g} %): {listed}")
 
     def _open(self, argument: str, clean: bool) -> tuple[Store, float]:
         name, share = _with_share(argument)
         path = Path(name)
-        if not (path / "rows.json").exists():
-            path = self._features(path, clean)
-        store = open_store(path)
-        self._check_kind(store, path)
+        if (path / "rows.json").exists():
+            store = open_store(path)
+            self._check_kind(store, path)
+            if not clean:
+                self._check(store.texts, path.name)
+        else:
+            store = open_store(self._features(path, clean))
         spelt = tuple(normalise(text, self.options.normalizer) for text in store.texts)
         return replace(store, texts=spelt), share
 
@@ -126,6 +139,8 @@ class Data:
         rows = read_manifest(manifest, split)
         if not rows:
             raise ManifestError(f"{manifest.name} has no utterances of the split {split}")
+        if not clean:
+            self._check((row.text for row in rows), manifest.name)
         learned = {_with_share(argument)[0] for argument in self.options.train}
         if clean and str(manifest) in learned and not all(row.split for row in rows):
             say(f"{manifest.name} has no splits: what is scored is also learned from")

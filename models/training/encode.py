@@ -63,7 +63,7 @@ def encoded_rows(
             corpus = store.corpora[run[0]]
             yield Utterance(id=name, path=Path(), text=text, corpus=corpus), rows[:size]
         at += take
-        print(f"\rencoded {at}/{len(plans)}", end="", file=sys.stderr, flush=True)
+        print(f"\rencoded {min(at, len(plans))}/{len(plans)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
 

@@ -27,7 +27,6 @@ PIECE = 200  # utterances in one piece of work
 
 def _piece(utterances: list[Utterance], copy: int, seed: int, clean: bool) -> list[np.ndarray]:
     """Features of some utterances; the draws depend on seed, copy and the first utterance only."""
-    torch.set_num_threads(1)
     rng = np.random.default_rng([seed, copy, *utterances[0].id.encode()])
     babble, made = np.zeros(0, np.float32), []
     for utterance in utterances:
@@ -45,8 +44,11 @@ def extract(
     """Features of `copies` augmented copies of every utterance, with progress on stderr."""
     pieces = [utterances[at : at + PIECE] for at in range(0, len(utterances), PIECE)]
     work = [(piece, copy) for copy in range(copies) for piece in pieces]
+    if len(work) == 1:  # not worth another process
+        yield from zip(utterances, _piece(utterances, 0, seed, clean), strict=True)
+        return
     fresh = get_context("spawn")  # a fork would inherit the locks of torch's threads
-    with ProcessPoolExecutor(workers, fresh) as pool:
+    with ProcessPoolExecutor(workers, fresh, torch.set_num_threads, (1,)) as pool:
         jobs = [pool.submit(_piece, piece, copy, seed, clean) for piece, copy in work]
         for done, ((piece, _), job) in enumerate(zip(work, jobs, strict=True), 1):
             yield from zip(piece, job.result(), strict=True)

@@ -58,9 +58,10 @@ def train(options: argparse.Namespace) -> Trainer:
         _check_folder(folder, options.variant)
     encoder = recogniser.load_encoder(folder) if frozen else None
     fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
-    data = Data(_data_options(options), encoder, fingerprint)
-    alphabet = _alphabet(options, data, starts, folder if frozen else None)
-    data.check(alphabet)
+    alphabet = _alphabet(options, starts, folder if frozen else None)
+    data = Data(_data_options(options), alphabet, encoder, fingerprint)
+    if alphabet is None:
+        alphabet = data.alphabet_of_data(options.rare)
     cards = {name: card for name, (_, card) in starts.items()}
     objective = recipes.make_objective(options, alphabet, encoder.dim if encoder else None, cards)
     models = recipes.parts(objective, options)
@@ -107,21 +108,17 @@ def _data_options(options: argparse.Namespace) -> DataOptions:
 
 
 def _alphabet(
-    options: argparse.Namespace,
-    data: Data,
-    starts: dict[str, tuple[Path, Card]],
-    below: Path | None,
-) -> Alphabet:
+    options: argparse.Namespace, starts: dict[str, tuple[Path, Card]], below: Path | None
+) -> Alphabet | None:
     """What is written: as the encoder below does, as asked for, or as the checkpoint started from.
 
-    `below` is the folder of the frozen encoder, if there is one.
+    `below` is the folder of the frozen encoder, if there is one. None: to be found in the data.
     """
     if below is not None:
-        card = checkpoint.read_card(below / "encoder.safetensors")
-        return Alphabet(card.alphabet)
+        return Alphabet(checkpoint.read_card(below / "encoder.safetensors").alphabet)
     if options.alphabet == "data":
         before = read_record(options.out)
-        return Alphabet(before.alphabet) if before else data.alphabet(options.rare)
+        return Alphabet(before.alphabet) if before else None
     if options.alphabet is None and ENCODER in starts:
         return Alphabet(starts[ENCODER][1].alphabet)
     return Alphabet()
