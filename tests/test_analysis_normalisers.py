@@ -1,0 +1,189 @@
+"""Normalisers: tables of cases, letters of many scripts, and what must hold for any text."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.errors import score
+from analysis.normalisers import NORMALISERS, normalise
+from analysis.spelling import american
+
+NONE = [
+    ("  Hello,   World! ", "Hello, World!"),
+    ("Don’t", "Don’t"),
+    ("ÉTÉ Ünïcode “да” 20 %", "ÉTÉ Ünïcode “да” 20 %"),
+    ("tab\tand\nline", "tab and line"),
+    ("ＡＢＣ ﬁ ½", "ＡＢＣ ﬁ ½"),
+]
+
+BASIC = [
+    ("Hello, World!", "hello world"),
+    ("Don’t   STOP", "don't stop"),
+    ("'tis the boys' 'own'", "tis the boys own"),
+    ("well-known: 3.5%", "well known 3 5"),
+    ("", ""),
+    ("?!", ""),
+    ("Ünïcode ÉTÉ übermäßig", "ünïcode été übermäßig"),
+    ("cafe\u0301", "café"),
+    ("ＡＢＣ ﬁne", "abc fine"),  # full-width letters and ligatures
+    ("co\u00adoperate", "cooperate"),  # soft hyphen
+    ("\ufeffstart", "start"),  # byte order mark
+    ("да, НЕТ!", "да нет"),
+    ("ΟΔΟΣ", "οδος"),
+    ("हिन्दी, है।", "हिन्दी है"),  # vowel signs and virama belong to the word
+    ("สวัสดี", unicodedata.normalize("NFKC", "สวัสดี")),
+    ("مرحبا، كيف؟", "مرحبا كيف"),
+    ("می\u200cخواهم", "میخواهم"),  # zero-width non-joiner inside a word
+    ("שלום!", "שלום"),
+    ("日本語。", "日本語"),
+    ("l'été d'Œuvre", "l'été d'œuvre"),
+    ("okʻina ʼtis", "okʻina tis"),
+]
+
+ENGLISH = [
+    # contractions
+    ("I can't, won't and shouldn't", "i can not will not and should not"),
+    ("They're sure we've heard I'm he'll", "they are sure we have heard i am he will"),
+    ("they'd go, shan't they", "they would go shall not they"),
+    ("it's John's", "it is john's"),
+    ("he's been, she's here, what's that", "he has been she is here what is that"),
+    ("let's go, y'all, ma'am", "let us go you all madam"),
+    ("gonna wanna gotta", "going to want to got to"),
+    ("rock 'n' roll, O'Neill, five o'clock", "rock n roll o'neill five o'clock"),
+    # titles, signs, fillers
+    ("Mr. and Mrs. Fox & Dr. Owl", "mister and missus fox and doctor owl"),
+    ("um, uh I think, hmm", "i think"),
+    ("50%", "fifty percent"),
+    # numbers
+    ("0 7 12 20 21 99", "zero seven twelve twenty twenty one ninety nine"),
+    ("100 115 999", "one hundred one hundred fifteen nine hundred ninety nine"),
+    ("1,234 and 50000", "one thousand two hundred thirty four and fifty thousand"),
+    ("10,234", "ten thousand two hundred thirty four"),
+    ("1234567", "one million two hundred thirty four thousand five hundred sixty seven"),
+    ("two hundred and five, one thousand and one", "two hundred five one thousand one"),
+    ("one hundred and a half", "one hundred and a half"),
+    ("3.5 and 0.05", "three point five and zero point zero five"),
+    ("1.2.3 at 10:30", "one two three at ten thirty"),
+    ("1,2,3", "one two three"),
+    ("1st 2nd 3rd 4th 12th", "first second third fourth twelfth"),
+    ("21st 100th 80th", "twenty first one hundredth eightieth"),
+    ("1995, 1900, 1905", "nineteen ninety five nineteen hundred nineteen oh five"),
+    ("2005 and 2010", "two thousand five and twenty ten"),
+    ("the 1980s, the 80's", "the nineteen eighties the eighties"),
+    ("007 and 1234567890 and 4x4", "007 and 1234567890 and 4x4"),
+    ("$20, $1, £7", "twenty dollars one dollar seven pounds"),
+    (
+        "$1,250, $1.25 and 1,250.5",
+        "one thousand two hundred fifty dollars one dollar and twenty "
+        "five cents and one thousand two hundred fifty point five",
+    ),
+    ("$3.50, €2.5 million", "three dollars and fifty cents two point five million euros"),
+    # spelling
+    ("The colourful neighbour organised travelling", "the colorful neighbor organized traveling"),
+    ("Kilometres from the theatre's centre", "kilometers from the theatre's center"),
+]
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "text", "expected"),
+    [("none", *case) for case in NONE]
+    + [("basic", *case) for case in BASIC]
+    + [("english", *case) for case in ENGLISH],
+)
+def test_normalisers(normalizer, text, expected):
+    assert normalise(text, normalizer) == expected
+
+
+@pytest.mark.parametrize(
+    ("british", "expected"),
+    [
+        ("favourite", "favorite"),
+        ("dishonourable", "dishonorable"),
+        ("labourers", "laborers"),
+        ("realise", "realize"),
+        ("organisations", "organizations"),
+        ("analysed", "analyzed"),
+        ("paralysing", "paralyzing"),
+        ("litres", "liters"),
+        ("centred", "centered"),
+        ("modelled", "modeled"),
+        ("marvellous", "marvelous"),
+        ("dialogues", "dialogs"),
+        ("fulfilment", "fulfillment"),
+        ("wilfully", "willfully"),
+        ("anaemic", "anemic"),
+        ("sceptical", "skeptical"),
+        ("ploughing", "plowing"),
+        ("judgement", "judgment"),
+        ("programmes", "programs"),
+    ],
+)
+def test_british_words_become_american(british, expected):
+    assert american(british) == expected
+    assert american(expected) == expected
+
+
+SAME_EVERYWHERE = (
+    "four hour our your pour tour flour contour velour detour glamorous "
+    "wise rise raise praise noise poise promise premise exercise advise surprised revising "
+    "supervisor disguise cruise bruised enterprise paradise merchandise franchise precise concise "
+    "this is his visit listing analysis basis crisis thesis "
+    "acre here there were are more score hatred tired "
+    "controlled rolling fulfill called filling tell totally equally small "
+    "fence sentence would could should shoulder monologuist blue"
+)
+
+
+@pytest.mark.parametrize("word", SAME_EVERYWHERE.split())
+def test_words_spelled_alike_everywhere_stay(word):
+    assert american(word) == word
+
+
+@given(st.text(max_size=40), st.sampled_from(list(NORMALISERS)))
+@settings(max_examples=100, deadline=None)
+def test_a_normalised_text_stays_as_it_is(text, normalizer):
+    once = normalise(text, normalizer)
+    assert normalise(once, normalizer) == once
+    assert once == " ".join(once.split())
+
+
+MOSTLY = st.text(st.sampled_from("aeist'’ ,.$%&0123459-"), max_size=30)
+
+
+@given(MOSTLY)
+@settings(max_examples=100, deadline=None)
+def test_english_of_numbers_and_signs_stays_as_it_is(text):
+    once = normalise(text, "english")
+    assert normalise(once, "english") == once
+
+
+APOSTROPHES = "\u02bc"  # a letter by its category
+
+
+@given(st.text(st.characters(categories=["L"]), min_size=1, max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_letters_of_every_script_survive(text):
+    assert normalise(text, "none") == " ".join(text.split())
+    letters = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+    wanted = [c for c in letters if unicodedata.category(c)[0] == "L" and c not in APOSTROPHES]
+    found = [c for c in normalise(text, "basic") if unicodedata.category(c)[0] == "L"]
+    assert found == wanted
+
+
+@given(st.integers(0, 999_999_999))
+@settings(max_examples=100, deadline=None)
+def test_numbers_with_commas_and_in_words_are_the_same(value):
+    if 1100 <= value <= 2099:  # read as years
+        return
+    written, read = f"{value:,}", normalise(f"{value}", "english")
+    assert normalise(written, "english") == read
+    assert not any(character.isdigit() for character in read)
+
+
+def test_an_unknown_normaliser_is_named():
+    with pytest.raises(ValueError, match="no normaliser 'whisper'"):
+        normalise("a", "whisper")
+    with pytest.raises(ValueError, match="known: none, basic, english"):
+        score("a", "a", "")
