@@ -27,7 +27,7 @@ class Card:
     alphabet: tuple[str, ...]  # output tokens in order
     encoder: str = ""  # fingerprint of the encoder a decoder was trained on
     training: dict[str, Any] = field(default_factory=dict)  # data, seed, updates, hours, commit
-    scores: dict[str, float] = field(default_factory=dict)  # measured on dev data, fractions
+    scores: dict[str, Any] = field(default_factory=dict)  # measured; see models.training.cards
     format: int = FORMAT
 
 
@@ -46,6 +46,11 @@ def save(model: nn.Module, path: Path, card: Card, leave_out: tuple[str, ...] = 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
     path.chmod(0o644)  # safetensors writes for the owner alone
+    write_card(card, path)
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Write the card that belongs beside the checkpoint `path`."""
     text = json.dumps(asdict(card), indent=2, ensure_ascii=False)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 

@@ -12,6 +12,7 @@ Watanabe et al., "Hybrid CTC/Attention Architecture for End-to-End Speech Recogn
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,11 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.hypothesis import Hypothesis
+from models.hypothesis import IMPOSSIBLE, Hypothesis
+from models.language_model import Fusion
+from models.prefixes import FusedPrefixes, Prefixes
 
 PRUNED = 200.0  # lattice states this far (in nats) under a frame's best are not followed
 LOWEST = -1000.0  # log-probabilities are cut here, so that sums over frames stay finite
-IMPOSSIBLE = -1e10  # score of a prefix that cannot be said, finite as in ESPnet
 
 
 def greedy(log_probs: np.ndarray, blank: int = 0, eos: int | None = None) -> Hypothesis:
@@ -50,7 +52,13 @@ def greedy(log_probs: np.ndarray, blank: int = 0, eos: int | None = None) -> Hyp
 
 
 def prefix_beam(
-    log_probs: np.ndarray, blank: int = 0, eos: int | None = None, *, beam: int = 10, nbest: int = 1
+    log_probs: np.ndarray,
+    blank: int = 0,
+    eos: int | None = None,
+    *,
+    beam: int = 10,
+    nbest: int = 1,
+    fusion: Fusion | None = None,
 ) -> list[Hypothesis]:
     """The likeliest transcripts, summed over their paths, best first (prefix beam search).
 
@@ -62,40 +70,24 @@ def prefix_beam(
         Prefixes kept after every frame.
     nbest
         Transcripts returned, at most `beam`.
+    fusion
+        A language model: prefixes are kept and transcripts ordered by the sum of CTC's
+        log-probability and what it adds, the end of the sentence included. It needs `eos`.
     """
     allowed = _without(log_probs, eos).astype(np.float64)
-    prefixes = _Prefixes()
+    prefixes = Prefixes() if fusion is None else FusedPrefixes(fusion, eos)
     # Of each prefix: its number, log-probability ending in its last token, and ending in a blank.
     kept, token_end, blank_end = np.array([0]), np.array([-np.inf]), np.array([0.0])
     for frame in allowed:
         kept, token_end, blank_end = _advance(
             prefixes, frame, kept, token_end, blank_end, blank, beam
         )
-    order = np.argsort(-np.logaddexp(token_end, blank_end), kind="stable")[:nbest]
-    found = [align(log_probs, prefixes.tokens(kept[i]), blank) for i in order]
+    totals = np.logaddexp(token_end, blank_end) + prefixes.whole(kept)
+    best = kept[np.argsort(-totals, kind="stable")[:nbest]]
+    found = [align(log_probs, prefixes.tokens(prefix), blank) for prefix in best]
+    added = prefixes.whole(best).tolist()
+    found = [replace(h, score=h.score + a) for h, a in zip(found, added, strict=True)]
     return sorted(found, key=lambda hypothesis: -hypothesis.score)
-
-
-class _Prefixes:
-    """Numbers for token sequences: 0 is the empty one, each other is a known one plus a token."""
-
-    def __init__(self) -> None:
-        self.parent, self.last = [-1], [-1]
-        self._numbers: dict[tuple[int, int], int] = {}
-
-    def extend(self, prefix: int, token: int) -> int:
-        number = self._numbers.setdefault((prefix, token), len(self.parent))
-        if number == len(self.parent):
-            self.parent.append(prefix)
-            self.last.append(token)
-        return number
-
-    def tokens(self, prefix: int) -> list[int]:
-        found = []
-        while prefix:
-            found.append(self.last[prefix])
-            prefix = self.parent[prefix]
-        return found[::-1]
 
 
 def _advance(prefixes, frame, kept, token_end, blank_end, blank, beam):
@@ -117,14 +109,16 @@ def _advance(prefixes, frame, kept, token_end, blank_end, blank, beam):
             grown[parent, last[i]] = -np.inf
 
     count = len(kept)
-    scores = np.concatenate((np.logaddexp(stay_blank, stay_token), grown.ravel()))
+    written = prefixes.written(kept)
+    staying = np.logaddexp(stay_blank, stay_token) + written
+    growing = (grown.T + written).T + prefixes.gains(kept)
+    scores = np.concatenate((staying, growing.ravel()))
     best = np.argsort(-scores, kind="stable")[:beam]
     best = best[scores[best] > -np.inf]
     stay, new = best[best < count], best[best >= count] - count
     rows, tokens = np.divmod(new, len(frame))
-    added = [prefixes.extend(kept[r], int(t)) for r, t in zip(rows, tokens, strict=True)]
     return (
-        np.concatenate((kept[stay], np.array(added, dtype=kept.dtype))),
+        np.concatenate((kept[stay], prefixes.extend(kept[rows], tokens))),
         np.concatenate((stay_token[stay], grown[rows, tokens])),
         np.concatenate((stay_blank[stay], np.full(len(new), -np.inf))),
     )

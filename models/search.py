@@ -4,7 +4,8 @@ How hypotheses are compared
 ---------------------------
 While they grow, by their total: the sum over tokens of
 ``(1 - ctc_weight) log p_decoder + ctc_weight log p_CTC``, where CTC's share of a token is the
-growth of the prefix probability, plus the coverage term. All hypotheses of a step are equally long.
+growth of the prefix probability, plus the coverage term, plus what a language model says:
+``lm_weight log p_LM`` and a bonus for every word. All hypotheses of a step are equally long.
 
 Ended hypotheses of different lengths are compared by that total plus `length_penalty` per token, as
 ESPnet does. With nothing else than the decoder, short transcripts win such a comparison, since
@@ -48,6 +49,7 @@ from models.backpointers import Backpointers, Place
 from models.ctc import PrefixScorer, PrefixState
 from models.decoder import Decoder
 from models.hypothesis import Hypothesis
+from models.language_model import Fusion, LanguageModel
 from models.text import Alphabet
 
 CTC_CANDIDATES = 1.5  # tokens per hypothesis that CTC scores, in beams (as in ESPnet)
@@ -67,6 +69,8 @@ class SearchOptions:
     max_length_ratio: float = 1.0  # longest transcript, in tokens per attention frame
     length_penalty: float = 0.0  # added to the score for every token, positive for longer
     ctc_weight: float = 0.0  # CTC's share of the score, 0 to 1
+    lm_weight: float = 0.0  # factor of the language model's log-probabilities; 0: without one
+    word_bonus: float = 0.0  # with a language model: added for every word
     coverage_penalty: float = 0.0  # added for every frame that was listened to, at most once
     coverage_threshold: float = 0.5  # attention, summed over tokens, that makes a frame listened to
     temperature: float = 1.0  # energies are divided by it: below 1 attention is sharper
@@ -79,6 +83,8 @@ class SearchOptions:
             raise ValueError("beam and nbest must be at least 1")
         if not 0.0 <= self.ctc_weight <= 1.0:
             raise ValueError(f"the CTC weight must be between 0 and 1, not {self.ctc_weight}")
+        if not self.lm_weight >= 0:
+            raise ValueError(f"the language model weight must be 0 or more, not {self.lm_weight}")
         if not self.max_length_ratio > 0:
             raise ValueError(f"the length ratio must be above 0, not {self.max_length_ratio}")
         if not self.temperature > 0:
@@ -102,6 +108,7 @@ def decode(
     options: SearchOptions | None = None,
     ctc_log_probs: Tensor | None = None,
     frame_seconds: float = 0.04,
+    language_model: LanguageModel | None = None,
 ) -> list[list[Hypothesis]]:
     """Transcribe a batch of recordings.
 
@@ -115,6 +122,8 @@ def decode(
         (recordings, frames, vocabulary), for joint decoding.
     frame_seconds
         Seconds per frame, for the window.
+    language_model
+        For shallow fusion; looked at only with a weight for it.
 
     Returns
     -------
@@ -124,19 +133,21 @@ def decode(
     Raises
     ------
     ValueError
-        If a CTC weight is asked for without `ctc_log_probs`.
+        If a CTC weight is asked for without `ctc_log_probs`, or a language model's without one of
+        the same alphabet.
     """
     options = options or SearchOptions()
     if options.ctc_weight > 0 and ctc_log_probs is None:
         raise ValueError("joint decoding needs the CTC log-probabilities of the encoder")
     if not len(encoded):
         return []
+    fusion = Fusion.of(language_model, alphabet, options.lm_weight, options.word_bonus)
     with torch.inference_mode(), _evaluating(decoder):
         scorer = None
         if options.ctc_weight > 0:
             scorer = PrefixScorer(ctc_log_probs, lengths, alphabet.blank, alphabet.eos)
         return _Search(
-            decoder, encoded, lengths, alphabet.eos, options, scorer, frame_seconds
+            decoder, encoded, lengths, alphabet.eos, options, scorer, fusion, frame_seconds
         ).run()
 
 
@@ -158,6 +169,7 @@ class _Growing(NamedTuple):
     peak: Tensor | None  # (hypotheses,) frame at which the last mean map was highest, for windows
     heard: Tensor | None  # (hypotheses, frames) attention so far, for coverage
     prefix: PrefixState | None  # for joint decoding
+    written: Tensor | None  # (hypotheses,) the language model's state, for fusion
 
 
 class _Ended(NamedTuple):
@@ -172,8 +184,11 @@ class _Search:
     Empty slots have the score minus infinity; what is computed for them is never looked at.
     """
 
-    def __init__(self, decoder, encoded, lengths, eos, options, scorer, frame_seconds) -> None:
-        self.decoder, self.options, self.scorer, self.eos = decoder, options, scorer, eos
+    def __init__(
+        self, decoder, encoded, lengths, eos, options, scorer, fusion, frame_seconds
+    ) -> None:
+        self.decoder, self.options, self.eos = decoder, options, eos
+        self.scorer, self.fusion = scorer, fusion
         self.frames, self.width = lengths.tolist(), encoded.shape[1]
         limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
         self.limits = np.array(limits)  # (recordings,) tokens
@@ -189,12 +204,14 @@ class _Search:
         rows = torch.arange(len(encoded), device=device).repeat_interleave(beam)
         self.memory = gather(memory, rows) if len(encoded) > 1 else _share(memory, beam)
         covers = options.coverage_penalty != 0
+        start = fusion.initial_state(len(rows)) if fusion else None
         self.growing = _Growing(
             state=gather(state, rows),
             previous=torch.full_like(rows, eos),
             peak=None if options.window is None else torch.zeros_like(rows),
             heard=torch.zeros(len(rows), encoded.shape[1], device=device) if covers else None,
             prefix=scorer.initial_state(beam) if scorer else None,
+            written=None if start is None else torch.as_tensor(start, device=device),
         )
         self.scores = torch.full((len(encoded), beam), -torch.inf, device=device).double()
         self.scores[:, 0] = 0.0
@@ -220,6 +237,9 @@ class _Search:
         if before.heard is not None:
             grown = grown._replace(heard=before.heard + step.weights.mean(1))
             gains = gains + (self._coverage(grown) - self._coverage(before)).unsqueeze(1)
+        if self.fusion is not None:
+            said = self.fusion.gains(before.written.cpu().numpy(), before.previous.cpu().numpy())
+            gains = gains + torch.as_tensor(said, device=gains.device)
         if before.peak is not None:
             grown = grown._replace(peak=step.weights.mean(1).argmax(-1))
 
@@ -229,6 +249,9 @@ class _Search:
         if prefixes is not None:
             prefix = self.scorer.extend(grown.prefix, tokens, prefixes[rows, tokens])
             grown = grown._replace(prefix=prefix)
+        if self.fusion is not None:
+            written = self.fusion.advance(grown.written.cpu().numpy(), tokens.cpu().numpy())
+            grown = grown._replace(written=torch.as_tensor(written, device=tokens.device))
         self.growing = grown._replace(previous=tokens)
         chosen = log_probs[rows, tokens]
         self.history.add(self.recordings, parents, tokens, chosen, step.maps)
@@ -306,7 +329,7 @@ class _Search:
         rank = 1 if options.normalised else options.nbest
         if len(ended) < rank:
             return False
-        bonus = options.length_penalty > 0 or options.coverage_penalty > 0
+        bonus = max(options.length_penalty, options.coverage_penalty, options.word_bonus) > 0
         margin = MARGIN if bonus and not options.normalised else 0.0
         worst = sorted((each.score for each in ended), reverse=True)[rank - 1]
         return worst >= self._final(best) + margin
