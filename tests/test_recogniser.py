@@ -16,7 +16,7 @@ from models.encoder import Encoder
 from models.recogniser import FRAME_SECONDS, encode, load_encoder, load_variant, variants
 from models.registry import decoders
 from models.search import SearchOptions
-from models.training import score
+from models.training import report, score
 from tests.conftest import TINY_ENCODER, hum
 
 
@@ -150,7 +150,7 @@ def test_scores_are_measured_written_to_cards_and_tabled(folder, clip, tmp_path)
     )
     assert f"{100 * scores['toy_wer']:.1f} %" in row
     (folder / "README.md").write_text("kept\n" + (folder / "README.md").read_text() + "kept too")
-    score.write_table(folder)
+    report.write_tables(folder)
     text = (folder / "README.md").read_text()
     assert text.startswith("kept\n")
     assert text.endswith("kept too")

@@ -2,8 +2,12 @@
 
     python -m models.training.score corpus.tsv --split dev     # measures and tables
     python -m models.training.score                            # tables the cards as they are
+    python -m models.training.score --seed-runs seeds/2 seeds/3 --controls joint/dot
 
-The table goes into ``README.md`` of the checkpoint folder, between two marks; none of it is typed.
+Other decoding than greedy (``--beam 10 --ctc-weight 0.3``) is kept beside the greedy scores. Seeds
+and controls are scored in their own folders first, then merged; see `models.training.cards`.
+
+The tables go into ``README.md`` of the checkpoint folder, between two marks; none of them is typed.
 """
 
 import argparse
@@ -11,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +24,18 @@ from analysis.diagnosis import diagnose
 from analysis.errors import Score, pool, score
 from analysis.forced_alignment import viterbi
 from models import recogniser
-from models.audio import Recording
+from models.audio import AudioError, Recording
+from models.checkpoint import CheckpointError
 from models.recogniser import Decoded, Encoded, Variant
 from models.search import SearchOptions
+from models.training.cards import merge_control, merge_seeds, put_scores
 from models.training.corpus import Utterance, read_manifest
 from models.training.recordings import load_utterance
+from models.training.report import write_tables
+from models.training.utterance import TrainingError
 
 BATCH = 16  # recordings decoded together
 NEAR_SECONDS = 0.08  # a character this close to its CTC time counts as aligned
-MARKS = ("<!-- table of the cards: begin -->", "<!-- table of the cards: end -->")
 
 
 @dataclass
@@ -68,7 +75,7 @@ class Tally:
             found["characters_within_80_ms"] = float(np.mean(self.near))
         found["rtfx"] = self.audio_seconds / self.decode_seconds
         found["utterances"] = len(self.failures)
-        return {name: round(value, 4) for name, value in found.items()}
+        return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def _near(decoded: Decoded, log_probs: np.ndarray, ids: Sequence[int]) -> list[bool]:
@@ -97,6 +104,7 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Scores of every variant; each batch is encoded once."""
     encoder = recogniser.load_encoder(folder)
+    model = recogniser.load_language_model(folder) if options.lm_weight else None
     tallies = {variant.name: Tally() for variant in variants}
     encoding, seconds, done = 0.0, 0.0, 0
     for some, recordings in batches(utterances):
@@ -106,7 +114,7 @@ def measure(
         seconds += sum(encoded.seconds)
         for variant in variants:
             numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
-            for row, decoded in enumerate(variant.decode(encoded, options)):
+            for row, decoded in enumerate(variant.decode(encoded, options, model)):
                 ids = [numbers[token] for token in decoded.alignment.tokens]
                 tallies[variant.name].add(some[row], encoded, row, decoded, ids)
         done += len(some)
@@ -115,91 +123,91 @@ def measure(
     return {name: tally.summary() for name, tally in tallies.items()}
 
 
-def write_cards(scores: dict[str, dict[str, float]], folder: Path) -> None:
-    """Put measured scores into the cards."""
-    for info in recogniser.variants(folder):
-        if info.name in scores and info.card and info.checkpoint:
-            card = replace(info.card, scores=scores[info.name])
-            text = json.dumps(asdict(card), indent=2, ensure_ascii=False)
-            info.checkpoint.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+def label(options: SearchOptions) -> str:
+    """What cards call a search; empty for greedy decoding, whose scores are a card's own."""
+    if options == SearchOptions():
+        return ""
+    parts = [f"beam {options.beam}"]
+    if options.ctc_weight:
+        parts.append(f"CTC {options.ctc_weight:g}")
+    if options.lm_weight:
+        parts.append(f"LM {options.lm_weight:g}")
+    if options.word_bonus:
+        parts.append(f"word bonus {options.word_bonus:g}")
+    return ", ".join(parts)
 
 
-def table(folder: Path) -> str:
-    """All cards as a Markdown table."""
-    infos = [info for info in recogniser.variants(folder) if info.card]
-    corpora = sorted({k[:-4] for i in infos for k in i.card.scores if k.endswith("_wer")})
-    columns = [*(f"{corpus} WER / CER" for corpus in corpora), "within 80 ms", "monotonicity"]
-    columns += ["diagonality", "failures", "RTFx", "parameters", "fp16 MB", "updates", "hours"]
-    columns += ["seed", "commit"]
-    lines = ["| mechanism | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for info in infos:
-        scores, training = info.card.scores, info.card.training
-        rates = [
-            f"{_percent(scores.get(f'{c}_wer'))} / {_percent(scores.get(f'{c}_cer'))}"
-            for c in corpora
-        ]
-        size = f"{info.checkpoint.stat().st_size / 1e6:.1f}"
-        cells = [
-            *rates, _percent(scores.get("characters_within_80_ms")), _plain(scores, "monotonicity"),
-            _plain(scores, "diagonality"), _percent(scores.get("failure_rate")),
-            f"{scores.get('rtfx', 0):.0f}", f"{info.parameters:,}", size,
-            f"{training.get('updates', 0):,}", f"{training.get('hours', 0):.2f}",
-            str(training.get("seed", "")), training.get("commit", ""),
-        ]  # fmt: skip
-        lines.append(f"| `{info.name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _plain(scores: dict[str, float], name: str) -> str:
-    return f"{scores[name]:.2f}" if name in scores else "-"
-
-
-def write_table(folder: Path) -> None:
-    """Replace the table in the folder's ``README.md``."""
-    readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.exists() else "\n".join(MARKS)
-    before, rest = text.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    middle = f"{MARKS[0]}\n{table(folder)}\n{MARKS[1]}"
-    readme.write_text(before + middle + after, encoding="utf-8")
-
-
-def main(arguments: list[str] | None = None) -> int:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "manifest",
-        type=Path,
-        nargs="?",
-        help="data set: CSV, TSV, NeMo JSON lines, Kaldi or LibriSpeech folder",
-    )
-    parser.add_argument("--split", default="dev", help="rows of the manifest to use (default dev)")
-    parser.add_argument("--checkpoints", type=Path, help="folder of checkpoints")
-    parser.add_argument("--variants", help="comma-separated; all that have a checkpoint by default")
-    parser.add_argument("--beam", type=int, default=1)
-    parser.add_argument("--ctc-weight", type=float, default=0.0)
-    parser.add_argument("--limit", type=int, help="only so many utterances")
-    parser.add_argument("--keep-cards", action="store_true", help="print, but write nothing")
+    add = parser.add_argument
+    add("manifest", type=Path, nargs="?", help="data set: CSV, TSV, NeMo, Kaldi or LibriSpeech")
+    add("--split", default="dev", help="rows of the manifest to use (default dev)")
+    add("--checkpoints", type=Path, help="folder of checkpoints")
+    add("--variants", help="comma-separated; all that have a checkpoint by default")
+    add("--beam", type=int, default=1, help="hypotheses kept (default 1: greedy)")
+    add("--ctc-weight", type=float, default=0.0, help="CTC's share of the score (default 0)")
+    add("--lm-weight", type=float, default=0.0, help="of the language model (default 0)")
+    add("--word-bonus", type=float, default=0.0, help="with a language model (default 0)")
+    add("--limit", type=int, help="only so many utterances")
+    add(
+        "--seed-runs", type=Path, nargs="+", default=[], metavar="DIR",
+        help="checkpoint folders of other seeds, scored before: mean and spread into the cards",
+    )  # fmt: skip
+    add(
+        "--controls", type=Path, nargs="+", default=[], metavar="DIR",
+        help="checkpoint folders of --joint runs, scored before: their scores into the cards",
+    )  # fmt: skip
+    add("--keep-cards", action="store_true", help="print, but write nothing")
     options = parser.parse_args(arguments)
+    if options.keep_cards and (options.seed_runs or options.controls):
+        parser.error("--seed-runs and --controls write cards: leave --keep-cards out")
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, merge and table, as far as asked for."""
     folder = recogniser.checkpoint_folder(options.checkpoints)
     if options.manifest:
-        wanted = options.variants.split(",") if options.variants else None
-        names = [i.name for i in recogniser.variants(folder) if i.checkpoint]
-        names = [name for name in names if wanted is None or name in wanted]
-        variants = [recogniser.load_variant(name, folder) for name in names]
+        search = SearchOptions(
+            beam=options.beam,
+            ctc_weight=options.ctc_weight,
+            lm_weight=options.lm_weight,
+            word_bonus=options.word_bonus,
+        )
         rows = read_manifest(options.manifest, options.split)[: options.limit]
-        search = SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight)
-        scores = measure(rows, variants, search, folder)
+        if not rows:
+            raise TrainingError(f"{options.manifest} has no utterances of split {options.split}")
+        scores = measure(rows, _variants(options, folder), search, folder)
         print(json.dumps(scores, indent=2))
         if not options.keep_cards:
-            write_cards(scores, folder)
+            put_scores(scores, folder, label(search))
+    if options.seed_runs:
+        merge_seeds(folder, options.seed_runs)
+    for control in options.controls:
+        merge_control(folder, control)
     if not options.keep_cards:
-        write_table(folder)
+        write_tables(folder)
+
+
+def _variants(options: argparse.Namespace, folder: Path) -> list[Variant]:
+    names = [info.name for info in recogniser.variants(folder) if info.checkpoint]
+    if options.variants:
+        wanted = options.variants.split(",")
+        if missing := [name for name in wanted if name not in names]:
+            raise TrainingError(f"there is no checkpoint of {missing[0]} in {folder}")
+        names = [name for name in names if name in wanted]
+    return [recogniser.load_variant(name, folder) for name in names]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        run(options)
+    except (CheckpointError, TrainingError, AudioError) as error:
+        print(f"scoring: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
