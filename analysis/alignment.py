@@ -170,6 +170,11 @@ class Alignment:
         return Maps.of([self])
 
     @cached_property
+    def head_maps(self) -> Maps:
+        """Every head of every layer as a batch, layer by layer."""
+        return self.maps if self.layers * self.heads == 1 else Maps.heads_of(self)
+
+    @cached_property
     def rows(self) -> Rows:
         """Where each token listened in `map`."""
         return rows_of(self.maps)

@@ -12,8 +12,16 @@ from analysis.coverage import coverage, reread_seconds, skipped_seconds
 from analysis.diagonality import diagonality, path_diagonality
 from analysis.failures import Failure, Note, find_failures
 from analysis.focus import entropy, focus, width_seconds
-from analysis.forced_alignment import alignment_error_ms
-from analysis.heads import HeadReport, listening, role
+from analysis.forced_alignment import alignment_error_ms, forced_seconds
+from analysis.heads import (
+    Aggregates,
+    HeadReport,
+    Roles,
+    alignment_score,
+    evidence,
+    head_reports,
+    listening,
+)
 from analysis.maps import Maps
 from analysis.metric import plain
 from analysis.monotonicity import backward_seconds, forward_share, monotonicity
@@ -87,6 +95,7 @@ def diagnose(
     ctc_log_probs: np.ndarray | None = None,
     token_ids: Sequence[int] | None = None,
     token_seconds: Sequence[float] | None = None,
+    global_mass: np.ndarray | None = None,
 ) -> Diagnosis:
     """All metrics, failures and head roles of an alignment.
 
@@ -104,21 +113,24 @@ def diagnose(
         Number of each token of the alignment; those of special tokens are not used.
     token_seconds : (tokens,), optional
         Times at which the tokens were really said, instead of a forced alignment.
+    global_mass : (layers, heads, tokens), optional
+        Attention that rows gave to a global token instead of the audio: tells sinks.
 
     Raises
     ------
     ValueError
         If log-probabilities, numbers or times do not fit the alignment.
     """
-    extra = {"ctc_log_probs": ctc_log_probs, "token_ids": token_ids, "token_seconds": token_seconds}
-    metrics = measure(alignment, **extra)
+    if token_seconds is None and ctc_log_probs is not None and token_ids is not None:
+        token_seconds = forced_seconds(alignment, ctc_log_probs, token_ids)  # once for all heads
+    metrics = measure(alignment, token_seconds=token_seconds)
     findings = find_failures(listening(alignment), thresholds)
     return Diagnosis(
         verdict=findings.verdict,
         failures=findings.failures,
         notes=findings.notes,
         metrics=metrics,
-        heads=_heads(alignment, metrics, extra),
+        heads=_heads(alignment, metrics, token_seconds, global_mass),
     )
 
 
@@ -134,18 +146,45 @@ def measure(alignment: Alignment, **extra: Any) -> dict[str, float | None]:
     return metrics
 
 
+def aggregate(alignment: Alignment) -> Aggregates:
+    """A layered map in single numbers: of the mean, of the best head, of the heads that listen.
+
+    The three answer different questions: what a reader of the mean map sees; whether any head
+    aligns; what the verdict is made from. Each contains the best monotonic path over its map
+    (`path_diagonality`), so that of the mean is the alignment of all heads together.
+    """
+    scores = [alignment_score(each) for each in evidence(alignment.head_maps, 0.0, Roles())]
+    best_head = divmod(int(np.argmax(scores)), alignment.heads)
+    return Aggregates(
+        mean=measure(alignment),
+        best=measure(alignment.head(*best_head)),
+        best_head=best_head,
+        listening=measure(listening(alignment)),
+    )
+
+
 def _heads(
-    alignment: Alignment, metrics: Mapping[str, float | None], extra: Mapping[str, Any]
+    alignment: Alignment,
+    metrics: Mapping[str, float | None],
+    token_seconds: Sequence[float] | None,
+    global_mass: np.ndarray | None,
 ) -> tuple[HeadReport, ...]:
-    single = alignment.layers * alignment.heads == 1
-    reports = []
-    for layer in range(alignment.layers):
-        for head in range(alignment.heads):
-            one = alignment if single else alignment.head(layer, head)
-            numbers = dict(metrics) if single else measure(one, **extra)
-            name, evidence = role(one, numbers)
-            reports.append(HeadReport(layer, head, name, numbers, evidence))
-    return tuple(reports)
+    if alignment.layers * alignment.heads == 1:
+        numbers = {name: np.array([_or_nan(value)]) for name, value in metrics.items()}
+        return head_reports(alignment, numbers, global_mass=global_mass)
+    numbers = measure_maps(alignment.head_maps)
+    numbers["alignment_error_ms"] = np.full(alignment.layers * alignment.heads, np.nan)
+    if metrics["alignment_error_ms"] is not None:
+        numbers["alignment_error_ms"][:] = [
+            _or_nan(alignment_error_ms(alignment.head(layer, head), token_seconds=token_seconds))
+            for layer in range(alignment.layers)
+            for head in range(alignment.heads)
+        ]
+    return head_reports(alignment, numbers, global_mass=global_mass)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _evidence(found: Failure | Note) -> dict[str, Any]:

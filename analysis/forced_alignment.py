@@ -187,7 +187,7 @@ def alignment_error_ms(
         if said.shape != rows.peak.shape:
             raise ValueError(f"token_seconds: {rows.peak.shape[0]} times are needed")
     elif ctc_log_probs is not None and token_ids is not None:
-        said = _forced_seconds(alignment, ctc_log_probs, token_ids)
+        said = forced_seconds(alignment, ctc_log_probs, token_ids)
     else:
         return None
     heard = alignment.start_seconds + (rows.peak + 0.5) * rows.frame_seconds
@@ -195,7 +195,7 @@ def alignment_error_ms(
     return float(np.median(np.abs(heard - said)[chosen]) * 1000) if chosen.any() else None
 
 
-def _forced_seconds(
+def forced_seconds(
     alignment: Alignment, log_probs: np.ndarray, token_ids: Sequence[int]
 ) -> np.ndarray:
     """(tokens,) seconds of the CTC peaks, NaN for special tokens and where no path exists."""
