@@ -154,11 +154,15 @@ def assess(
 ) -> VariantResult:
     """What one variant made of the recording in a row of an encoded batch, diagnosed and scored."""
     alignment = replace(decoded.alignment, reference=reference)
-    numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
-    token_ids = [numbers[token] for token in alignment.tokens]
-    log_probs = encoded.ctc_log_probs[row, : int(encoded.lengths[row])].numpy()
-    diagnosis = diagnose(alignment, ctc_log_probs=log_probs, token_ids=token_ids)
-    said = forced_timing(log_probs, token_ids, alignment.tokens, alignment.frame_seconds)
+    heard, said = variant.heard(encoded), None
+    if heard.ctc_log_probs is None:
+        diagnosis = diagnose(alignment)
+    else:
+        numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
+        token_ids = [numbers[token] for token in alignment.tokens]
+        log_probs = heard.ctc_log_probs[row, : int(heard.lengths[row])].numpy()
+        diagnosis = diagnose(alignment, ctc_log_probs=log_probs, token_ids=token_ids)
+        said = forced_timing(log_probs, token_ids, alignment.tokens, alignment.frame_seconds)
     scored = None if reference is None else score(reference, decoded.text, normalizer)
     return VariantResult(info, replace(decoded, alignment=alignment), diagnosis, scored, said)
 

@@ -23,6 +23,7 @@ from models.decoder import Decoder
 from models.encoder import SUBSAMPLING, Encoder, EncoderOptions
 from models.features import HOP, SAMPLE_RATE, log_mel
 from models.hypothesis import Hypothesis
+from models.interop import external
 from models.language_model import Fusion, LanguageModel
 from models.language_model import load as load_trie
 from models.registry import build, decoders
@@ -82,11 +83,17 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
 
 
 def variants(folder: Path | None = None) -> list[VariantInfo]:
-    """Every decoder and CTC, with its checkpoint where there is one."""
+    """Every decoder and CTC, with its checkpoint where there is one; then other toolkits'."""
     folder = checkpoint_folder(folder)
     found = [_info(m.name, m.family, m.title, m.paper, folder) for m in decoders().values()]
     paper = "Graves et al. 2006, Connectionist Temporal Classification (ICML)"
-    return [*found, _info(CTC, CTC, "CTC (no attention decoder)", paper, folder)]
+    found.append(_info(CTC, CTC, "CTC (no attention decoder)", paper, folder))
+    ours = {info.name for info in found}
+    others = [each for each in external.listed(folder) if each.name not in ours]
+    return found + [
+        VariantInfo(each.name, each.toolkit, each.title, each.paper, None, each.where, None)
+        for each in others
+    ]
 
 
 def _info(name: str, family: str, title: str, paper: str, folder: Path) -> VariantInfo:
@@ -139,6 +146,9 @@ def load_variant(name: str, folder: Path | None = None) -> "Variant":
     if info is None:
         known = ", ".join(info.name for info in variants(folder))
         raise CheckpointError(f"there is no variant {name!r}; there are {known}")
+    other = next((each for each in external.listed(folder) if each.name == name), None)
+    if other is not None and info.family == other.toolkit:
+        return external.load(other)
     encoder_path = folder / "encoder.safetensors"
     if name == CTC:
         return Variant(info, Alphabet(_card(encoder_path).alphabet), None)
@@ -191,9 +201,7 @@ def encode(encoder: Encoder, recordings: Sequence[Recording]) -> Encoded:
     )
     seconds = tuple(recording.seconds for recording in recordings)
     log_probs = encoder.ctc_log_probs(frames)
-    return Encoded(
-        frames, lengths, log_probs, FRAME_SECONDS, speech, seconds, tuple(recordings)
-    )
+    return Encoded(frames, lengths, log_probs, FRAME_SECONDS, speech, seconds, tuple(recordings))
 
 
 class Variant:
@@ -244,6 +252,8 @@ class Variant:
         options, encoded = options or SearchOptions(), self.heard(encoded)
         if encoded.ctc_log_probs is None:  # nothing to decode jointly with
             options = replace(options, ctc_weight=0.0)
+        if self.own_encoder:  # other tokens than those of our language models
+            options, language_model = replace(options, lm_weight=0.0, word_bonus=0.0), None
         started = time.perf_counter()
         if self.decoder is None:
             rows = range(len(encoded.lengths))
@@ -326,7 +336,7 @@ class Variant:
         ValueError
             If the step of the change lies beyond the decoding.
         """
-        started = time.perf_counter()
+        started, encoded = time.perf_counter(), self.heard(encoded)
         frames, tokens = self._again(encoded, row, decoded)
         found = anatomy.rewrite(
             self.decoder, frames, tokens, change, max_length_ratio=max_length_ratio
@@ -337,4 +347,5 @@ class Variant:
         """The encoded frames (frames, dim) of a recording and the tokens decoded from it."""
         numbers = {token: number for number, token in enumerate(self.alphabet.tokens)}
         tokens = [numbers[token] for token in decoded.alignment.tokens]
-        return encoded.frames[row, : int(encoded.lengths[row])], tokens
+        heard = self.heard(encoded)
+        return heard.frames[row, : int(heard.lengths[row])], tokens

@@ -1,0 +1,202 @@
+"""Recognisers of other toolkits that the operator of this AttnScope has named.
+
+They are named in two places, both outside the reach of any page:
+
+- ``external/NAME.json`` in the folder of checkpoints, such as
+  ``{"toolkit": "espnet", "config": "config.yaml", "weights": "valid.acc.ave.pth"}`` or
+  ``{"toolkit": "whisper", "model": "openai/whisper-tiny"}``; paths count from that file;
+- ``$ATTNSCOPE_EXTERNAL``, specifications such as ``espnet:CONFIG,WEIGHTS`` and
+  ``whisper:PATH_OR_NAME``, one a line or with ``;`` between them. ``--variants`` of the command
+  line takes the same specifications.
+
+Nothing is loaded, and no toolkit imported, before such a variant is asked for.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from models.checkpoint import CheckpointError
+
+VARIABLE = "ATTNSCOPE_EXTERNAL"
+FOLDER = "external"
+MAX_BYTES = 10_000  # of a file that names a recogniser
+_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"espnet": ("config", "weights"), "whisper": ("model",)}
+)
+_TITLES = {"espnet": "ESPnet", "whisper": "Whisper"}
+_PAPERS = {
+    "espnet": "Watanabe et al. 2018, arXiv 1804.00015",
+    "whisper": "Radford et al. 2022, arXiv 2212.04356",
+}
+
+
+@dataclass(frozen=True)
+class External:
+    """A recogniser that is not ours, by where it lies."""
+
+    name: str  # of the variant: letters, digits, - and _
+    toolkit: str  # "espnet" or "whisper"
+    sources: tuple[str, ...]  # configuration and weights, or a model's folder or public name
+    title: str  # for people
+    where: Path  # file that names it, or its first source
+
+    @property
+    def paper(self) -> str:
+        return _PAPERS[self.toolkit]
+
+
+def listed(folder: Path) -> list[External]:
+    """All that are named for a folder of checkpoints, one of each name; see also `problems`."""
+    found: dict[str, External] = {}
+    for each in _named(folder):
+        if isinstance(each, External):
+            found.setdefault(each.name, each)
+    return list(found.values())
+
+
+def problems(folder: Path) -> list[str]:
+    """What is wrong with files and specifications that name no recogniser, a sentence each."""
+    return [str(each) for each in _named(folder) if isinstance(each, CheckpointError)]
+
+
+def _named(folder: Path) -> Iterator["External | CheckpointError"]:
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            yield read(path)
+        except CheckpointError as error:
+            yield error
+    for specification in re.split(r"[;\n]", os.environ.get(VARIABLE, "")):
+        if specification.strip():
+            try:
+                yield parse(specification.strip())
+            except CheckpointError as error:
+                yield error
+
+
+def read(path: Path) -> External:
+    """The recogniser that a file names.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file is not of the form above.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError
+        values = json.loads(path.read_text(encoding="utf-8"))
+        toolkit = values["toolkit"]
+        sources = [values[field] for field in _FIELDS[toolkit]]
+        if not all(isinstance(source, str) and source for source in sources):
+            raise ValueError
+        title = str(values.get("title") or f"{_TITLES[toolkit]}: {path.stem}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(
+            f"{path.name} does not name a recogniser: it needs "
+            '"toolkit": "espnet" with "config" and "weights", or "whisper" with "model"'
+        ) from None
+    beside = [str(_beside(path.parent, source, toolkit)) for source in sources]
+    return External(_slug(path.stem), toolkit, tuple(beside), title[:80], path)
+
+
+def _beside(folder: Path, source: str, toolkit: str) -> Path | str:
+    """A path that counts from a folder; a model's public name stays as it is."""
+    path = folder / Path(source).expanduser()
+    return path if toolkit == "espnet" or path.exists() else source
+
+
+def parse(specification: str) -> External:
+    """The recogniser of ``espnet:CONFIG,WEIGHTS`` or ``whisper:PATH_OR_NAME``.
+
+    Raises
+    ------
+    CheckpointError
+        Where it is neither.
+    """
+    toolkit, _, rest = specification.partition(":")
+    sources = tuple(part.strip() for part in rest.split(",") if part.strip())
+    if toolkit not in _FIELDS or len(sources) != len(_FIELDS[toolkit]):
+        raise CheckpointError(
+            f"{specification!r} is neither espnet:CONFIG,WEIGHTS nor whisper:PATH_OR_NAME"
+        )
+    sources = tuple(str(_beside(Path.cwd(), source, toolkit)) for source in sources)
+    # an experiment's folder tells more than "config" or "model"
+    place = Path(sources[0])
+    stem = place.parent.name if toolkit == "espnet" else place.name
+    name = _slug(stem if stem.startswith(toolkit) else f"{toolkit}-{stem}")
+    title = f"{_TITLES[toolkit]}: {stem.removeprefix(f'{toolkit}-')}"
+    return External(name, toolkit, sources, title[:80], place)
+
+
+def _slug(text: str) -> str:
+    """`text` as a variant's name: safe in files, addresses and style sheets."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "external"
+
+
+def split(names: str) -> list[str]:
+    """A comma-separated list of variants; the comma of ``espnet:CONFIG,WEIGHTS`` parts nothing."""
+    parts = [part.strip() for part in names.split(",")]
+    found: list[str] = []
+    while parts:
+        part = parts.pop(0)
+        if part.startswith("espnet:") and parts:
+            part = f"{part},{parts.pop(0)}"
+        if part:
+            found.append(part)
+    return found
+
+
+def adopt(names: Sequence[str]) -> list[str]:
+    """Names of variants; specifications are remembered for this process and those it starts.
+
+    Raises
+    ------
+    CheckpointError
+        Where a specification is not one, or two would have one name.
+    """
+    chosen: dict[str, External | None] = {}
+    for name in names:
+        external = parse(name) if ":" in name else None
+        name = external.name if external else name
+        if external and chosen.get(name) not in (None, external):
+            raise CheckpointError(f"two recognisers would be called {name}; rename a folder")
+        chosen[name] = chosen.get(name) or external
+    known = os.environ.get(VARIABLE, "").split("\n")
+    added = [f"{each.toolkit}:{','.join(each.sources)}" for each in chosen.values() if each]
+    if added:
+        os.environ[VARIABLE] = "\n".join(dict.fromkeys(filter(None, [*added, *known])))
+    return list(chosen)
+
+
+def load(external: External) -> Any:
+    """The variant itself, `models.recogniser.Variant`.
+
+    Raises
+    ------
+    CheckpointError
+        Where it cannot be used.
+    """
+    return _LOADERS[external.toolkit](external)
+
+
+def _espnet(external: External) -> Any:
+    from models.interop.espnet import load_rnn_model
+
+    return load_rnn_model(*external.sources, name=external.name)
+
+
+def _whisper(external: External) -> Any:
+    from models.interop import whisper
+
+    return whisper.load(*external.sources, name=external.name)
+
+
+_LOADERS: Mapping[str, Callable[[External], Any]] = MappingProxyType(
+    {"espnet": _espnet, "whisper": _whisper}
+)

@@ -1,0 +1,87 @@
+"""Whisper's tokens as pieces of text.
+
+Its tokens are bytes, not characters: one letter of many scripts is spread over several of them. A
+piece is the fewest tokens that are whole characters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole characters and the tokens that spell them."""
+
+    text: str
+    start: int  # first token
+    end: int  # token after the last
+
+
+@dataclass(frozen=True)
+class ByteAlphabet:
+    """A byte-level vocabulary, with what search and pages ask of any alphabet."""
+
+    tokens: tuple[str, ...]  # by number, as the tokenizer names them; "" where it has none
+    special: frozenset[int]  # numbers of <|...|>
+    eos: int
+    blank: int = -1  # there is none: Whisper has no CTC
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def pieces(self, numbers: Sequence[int]) -> list[Piece]:
+        """Pieces of text in order; special tokens are pieces by themselves, as ``<|...|>``."""
+        found: list[Piece] = []
+        kept, start = b"", 0
+
+        def flush(end: int) -> None:
+            nonlocal kept
+            if end > start and kept:
+                found.append(Piece(kept.decode("utf-8", errors="replace"), start, end))
+            kept = b""
+
+        for place, number in enumerate(numbers):
+            if number in self.special:
+                flush(place)
+                found.append(Piece(self.tokens[number], place, place + 1))
+                start = place + 1
+                continue
+            kept += token_bytes(self.tokens[number])
+            if not _incomplete(kept):
+                flush(place + 1)
+                start = place + 1
+        flush(len(numbers))
+        return found
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text, special tokens left out."""
+        written = [number for number in numbers if number not in self.special]
+        return "".join(piece.text for piece in self.pieces(written)).strip()
+
+
+def _incomplete(content: bytes) -> bool:
+    """Whether more bytes could make whole characters of these."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return not content
+
+
+def token_bytes(token: str) -> bytes:
+    """The bytes that a token of a byte-level vocabulary stands for."""
+    return b"".join(
+        bytes([_BYTES[char]]) if char in _BYTES else char.encode("utf-8") for char in token
+    )
+
+
+def _printable_bytes() -> Mapping[str, int]:
+    """GPT-2's names of the 256 bytes: themselves where that is a visible character of Latin-1, the
+    others in order as the characters from 256 on."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    names = {chr(byte): byte for byte in visible}
+    return names | {chr(256 + place): byte for place, byte in enumerate(hidden)}
+
+
+_BYTES = _printable_bytes()
