@@ -57,13 +57,18 @@ def _button(text: str, word: Word | None) -> str:
     )
 
 
-def transcript(alignment: Alignment, text: str, reference: str | None, normalizer: str) -> str:
-    """The decoded text as HTML, with differences to the reference where there is one."""
-    words = timed_words(alignment)
+def transcript(
+    alignment: Alignment | None, text: str, reference: str | None, normalizer: str
+) -> str:
+    """The decoded text as HTML, with differences to the reference where there is one.
+
+    Without an alignment there are no times, so its words cannot be heard.
+    """
+    words = timed_words(alignment) if alignment else []
     if not text.strip():
         return '<p class="attn-text attn-nothing">wrote nothing</p>' + _left_out(reference)
     if reference is None:
-        marked = [_button(word.text, word) for word in words]
+        marked = [_button(word.text, word) for word in words] or [escape(text)]
     else:
         marked = _differences(words, text, reference, normalizer)
     return f'<p class="attn-text">{" ".join(marked)}</p>'

@@ -26,6 +26,7 @@ class Plan:
     source: str = ""  # for people: what the items are
     workers: int | None = None  # processes of this machine; None: one a processor, if there is work
     scheduler: str | None = None  # of a Dask cluster, instead
+    together: int | None = None  # recordings of a part at most: between two, a run can be stopped
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _decode(
     done = set(folder.done())
     before = 0
     waiting = 0
-    for shard in shards(plan.items()):
+    for shard in shards(plan.items(), plan.together):
         before += len(shard.items) if shard.number in done else 0
         waiting += shard.number not in done
     if not waiting:
@@ -109,7 +110,7 @@ def _decode(
     if before:
         shown.say(f"{before} recordings were decoded before; going on")
     folder.write_errors(sorted(done))
-    left = (shard for shard in shards(plan.items()) if shard.number not in done)
+    left = (shard for shard in shards(plan.items(), plan.together) if shard.number not in done)
     for part in _engine(plan, waiting, shown.say)(left):
         folder.save(part)
         if part.bad:

@@ -114,15 +114,16 @@ def _recordings(folder: Path) -> Iterator[Item]:
             yield Item(name, (Utterance(name, path, ""),), None)
 
 
-def shards(items: Iterable[Item]) -> Iterator[Shard]:
-    """Items in order, cut into shards of about `SHARD_SECONDS` of audio.
+def shards(items: Iterable[Item], most: int | None = None) -> Iterator[Shard]:
+    """Items in order, cut into shards of about `SHARD_SECONDS` of audio and `most` items.
 
     The cut depends on the items alone, never on who works: results are the same on one process and
     on a cluster, and a run that resumes finds its shards again.
     """
+    most = SHARD_ITEMS if most is None else most
     number, held, seconds = 0, [], 0.0
     for item in items:
-        if held and (len(held) == SHARD_ITEMS or seconds + item.seconds > SHARD_SECONDS):
+        if held and (len(held) == most or seconds + item.seconds > SHARD_SECONDS):
             yield Shard(number, tuple(held))
             number, held, seconds = number + 1, [], 0.0
         held.append(item)

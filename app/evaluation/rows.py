@@ -25,9 +25,12 @@ SCHEMA = pa.schema(
         ("level", pa.float64()),  # how much of the stress
         ("utterances", pa.string()),  # ids of what was decoded, joined by " + "
         ("path", pa.string()),  # its file, or its files, one a line
+        ("start", pa.float64()),  # where in its file it begins; null: the whole file
+        ("end", pa.float64()),
         ("corpus", pa.string()),
         ("split", pa.string()),
         ("speaker", pa.string()),
+        ("extra", pa.string()),  # JSON: further columns of the manifest
         ("reference", pa.string()),  # null: not known
         ("text", pa.string()),
         ("normalizer", pa.string()),
@@ -81,9 +84,12 @@ def _row(heard: Heard, result: VariantResult, normalizer: str, part: int) -> dic
         "path": "\n".join(str(each.path) for each in item.utterances)
         .encode(errors="replace")
         .decode(),
+        "start": first.start or None,
+        "end": first.end,
         "corpus": first.corpus,
         "split": first.split,
         "speaker": first.speaker,
+        "extra": _json(dict(first.extra)),
         "reference": item.reference,
         "text": result.decoded.text,
         "normalizer": normalizer,

@@ -42,6 +42,20 @@ class Settings:
     folder: str | None = None  # checkpoints, None: where every command looks
     checkpoints: tuple[tuple[str, str], ...] = ()  # name and fingerprint of each one used
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Settings":
+        """The settings of a run again."""
+        search = dict(values["search"])
+        search["window"] = tuple(search["window"]) if search["window"] else None
+        return cls(
+            variants=tuple(values["variants"]),
+            search=SearchOptions(**search),
+            normalizer=values["normalizer"],
+            max_seconds=values["max_seconds"],
+            gap=values["gap"],
+            checkpoints=tuple(values["checkpoints"].items()),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, without the folder: the same checkpoints may lie elsewhere."""
         values = asdict(self)

@@ -205,6 +205,24 @@ def _results(
     return list(zip(*columns, strict=True)), encode_seconds
 
 
+def results_of(
+    recording: Recording, settings: Settings, names: Sequence[str]
+) -> tuple[VariantResult, ...]:
+    """One recording by some variants of a run, as it was decoded there.
+
+    Raises
+    ------
+    RunError, CheckpointError
+        Where the checkpoints are not there or not those of the settings.
+    """
+    item = Item(recording.name, (), None)
+    loaded = _loaded(settings)
+    chosen = tuple(info for info in loaded.infos if info.name in names)
+    ready = [Ready(0, item, recording)]
+    results, _ = _results(ready, settings, Loaded(loaded.models, chosen))
+    return results[0]
+
+
 def _bad(item: Item, error: str) -> BadItem:
     paths = "\n".join(str(each.path) for each in item.utterances)
     return BadItem(item.id, paths, item.stress, item.level, error)

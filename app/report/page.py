@@ -1,0 +1,127 @@
+"""A report as one HTML file: nothing in it is fetched, and everything from outside is escaped."""
+
+import io
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from app.cards import badge
+from app.report.content import Case, Heard, Report
+from app.report.drawings import attention_map, color_filter
+from app.report.png import data_uri
+from app.report.tables import failures, pairs, percent, scores, stresses
+from app.theme import DARK_SCALE, LIGHT_SCALE, style_sheet
+from app.transcript import LEGEND, transcript
+from models.audio import SAMPLE_RATE
+
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'"
+)
+NO_MAP = "The map was not kept, and the recording could not be decoded again."
+
+
+def render(report: Report) -> str:
+    """The whole file."""
+    sections = list(_sections(report))
+    links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in sections)
+    body = "".join(
+        f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>'
+        for name, title, content in sections
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(report.title)} · AttnScope</title>"
+        f"<style>{style_sheet()}\n{_read('report.css')}</style></head><body>"
+        f'<svg width="0" height="0" style="position:absolute" aria-hidden="true">'
+        f"{color_filter('light', LIGHT_SCALE)}{color_filter('dark', DARK_SCALE)}</svg>"
+        f"<h1>{escape(report.title)}</h1>{_facts(report)}<nav>{links}</nav>{body}"
+        "<footer>Made by AttnScope. Attention shows where a decoder looked, which is about half of "
+        "what its output depends on (Papi et al. 2025, arXiv 2509.18010).</footer>"
+        f"<script>{_read('report.js')}</script></body></html>\n"
+    )
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _facts(report: Report) -> str:
+    facts = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in report.facts
+    )
+    return f'<dl class="facts">{facts}</dl>'
+
+
+def _sections(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Name, title and content of every part there is something to say in."""
+    if report.summary:
+        summary = report.summary
+        yield "scores", "Scores", scores(summary, report.titles)
+        if summary["pairs"]:
+            yield "significance", "Is the difference real?", pairs(summary)
+        yield "failures", "Failures", failures(summary)
+        if summary["stresses"]:
+            yield "stresses", "Under stress", stresses(summary)
+    if report.cases:
+        shown = "".join(_case(case, report) for case in report.cases)
+        lead = (
+            '<p class="lead">Tokens read downwards, time across; dashed frames mark what went '
+            "wrong. Where there is sound, click a map or a word to hear that moment.</p>"
+        )
+        yield "recordings", report.cases_title, lead + LEGEND + shown
+    if report.errors:
+        yield "unreadable", "Not decoded", _errors(report)
+
+
+def _case(case: Case, report: Report) -> str:
+    said = f"<blockquote>“{escape(case.reference)}”</blockquote>" if case.reference else ""
+    sound = ""
+    if case.samples is not None:
+        source = data_uri(opus(case.samples), "audio/ogg")
+        sound = f'<audio controls preload="metadata" src="{source}"></audio>'
+    warnings = "".join(f"<br><small>{escape(warning)}</small>" for warning in case.warnings)
+    heard = "".join(_heard(each, case, report) for each in case.heard)
+    return (
+        f'<article class="case"><header><h3>{escape(case.title)}</h3>'
+        f"<span>{case.seconds:.1f} s</span></header>{said}{sound}{warnings}"
+        f'<div class="heard">{heard}</div></article>'
+    )
+
+
+def _heard(heard: Heard, case: Case, report: Report) -> str:
+    title = report.titles.get(heard.name, heard.name)
+    rate = "" if heard.wer is None else f"<span><b>{percent(heard.wer)}</b> WER</span>"
+    remark = f"<em>{escape(heard.remark)}</em>" if heard.remark else ""
+    text = transcript(heard.alignment, heard.text, case.reference, report.normalizer)
+    if heard.alignment is None:
+        drawn = f"<p><small>{NO_MAP}</small></p>" if report.summary else ""
+    else:
+        drawn = attention_map(heard.alignment, heard.failures, case.seconds)
+    return (
+        f"<article><header><h3>{escape(title)}</h3>{badge(heard.verdict)}{rate}{remark}</header>"
+        f"{text}{drawn}</article>"
+    )
+
+
+def opus(samples: np.ndarray) -> bytes:
+    """Samples (n,) as an Ogg/Opus file: about 4 kB a second, played by every browser of today."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, format="OGG", subtype="OPUS")
+    return file.getvalue()
+
+
+def _errors(report: Report) -> str:
+    rows = "".join(
+        f'<tr><th>{escape(name)}</th><td class="wrap">{escape(error)}</td></tr>'
+        for name, error in report.errors
+    )
+    more = f"<p>and {report.more_errors:,} more: errors.csv</p>" if report.more_errors else ""
+    return f'<div class="scroll"><table><tbody>{rows}</tbody></table></div>{more}'
