@@ -74,12 +74,19 @@ def parser() -> argparse.ArgumentParser:
         default="127.0.0.1",
         help="address the dashboard listens at (default 127.0.0.1: this machine only)",
     )
+    top.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="folder whose runs (of `evaluate`) the dashboard offers (default: runs)",
+    )
     top.set_defaults(run=_dashboard)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _add_compare(commands)
     _add_diagnose(commands)
     _add_evaluate(commands)
     _add_stress(commands)
+    _add_report(commands)
     _add_variants(commands)
     return top
 
@@ -166,6 +173,12 @@ def _add_compare(commands) -> None:
         help="write every attention map to DIR/CLIP.VARIANT.npz",
     )
     command.add_argument(
+        "--html",
+        type=Path,
+        metavar="OUT",
+        help="write one HTML file with maps, texts and sound, which opens offline",
+    )
+    command.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
@@ -227,6 +240,31 @@ def _add_stress(commands) -> None:
         default=0.0,
         metavar="S",
         help="seconds of background between recordings that are repeated or joined (default 0)",
+    )
+
+
+def _add_report(commands) -> None:
+    command = _add(
+        commands,
+        "report",
+        "write a run or a comparison as one HTML file that opens offline",
+        "  python -m app report runs/dev --out dev.html\n"
+        "  python -m app report compare.json --out clips.html\n",
+        _report,
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|COMPARE.json",
+        help="folder of `evaluate` or `stress`, or a file of `compare --json`",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="to write")
+    command.add_argument(
+        "--cases",
+        type=_between(int, 0, 1_000),
+        default=10,
+        metavar="N",
+        help="recordings of a run that are shown with maps and sound (default 10)",
     )
 
 
@@ -299,6 +337,10 @@ def _add_variants(commands) -> None:
 def _dashboard(options: argparse.Namespace) -> int:
     from app import server
 
+    runs = options.runs or Path(os.environ.get("ATTNSCOPE_RUNS") or "runs")
+    if options.runs and not runs.is_dir():
+        return _failed(f"{options.runs} is not a folder; --runs names one that has runs in it")
+    os.environ["ATTNSCOPE_RUNS"] = str(runs.absolute())  # the server has another working folder
     return server.start(options.host, options.port)
 
 
@@ -329,6 +371,12 @@ def _stress(options: argparse.Namespace) -> int:
         flags = ", ".join(f"--{name}" for name in STRESSES)
         options.command.error(f"name at least one stress: {flags}")
     return DONE if run_commands.stress(options) else FAILED
+
+
+def _report(options: argparse.Namespace) -> int:
+    from app import report_command
+
+    return DONE if report_command.report(options) else FAILED
 
 
 def _variants(options: argparse.Namespace) -> int:

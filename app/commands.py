@@ -11,10 +11,12 @@ from typing import Any
 
 from analysis.alignment import Alignment, AlignmentError
 from analysis.diagnosis import diagnose as examine
-from app import comparison, export, tables
+from app import comparison, export, report_command, tables
 from app.comparison import ClipResult, Models
 from models.audio import AudioError, load, plain
-from models.recogniser import VariantInfo
+from models.checkpoint import CheckpointError
+from models.interop import external
+from models.recogniser import VariantInfo, checkpoint_folder
 from models.search import SearchOptions
 
 
@@ -29,6 +31,7 @@ def compare(options: Namespace) -> bool:
     models.choose(names)  # a missing checkpoint stops the command before any clip is read
     check_output(options.json)
     formats = _export_formats(options)
+    report_command.check(options.html)
     if options.save_alignments:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
     clips = []
@@ -45,6 +48,9 @@ def compare(options: Namespace) -> bool:
             print(tables.clip(clips[-1]), flush=True)
     if options.json and clips:
         write_json(comparison.to_json(clips), options.json)
+    if options.html and clips:
+        report_command.save_clips(clips, options.html)
+        note(f"wrote {plain(str(options.html))}")
     if options.export and clips:
         _export(clips, options.export, formats)
     return len(clips) == len(options.clips)
@@ -74,6 +80,8 @@ def variants(options: Namespace) -> bool:
     """List every variant there is, trained or not."""
     check_output(options.json)
     infos = Models().infos()
+    for problem in external.problems(checkpoint_folder()):
+        note(f"attnscope: {problem}")
     if options.json:
         listed = [_variant(info) for info in infos]
         write_json({"schema": comparison.SCHEMA, "variants": listed}, options.json)
@@ -86,7 +94,10 @@ def variant_names(options: Namespace, models: Models) -> list[str] | None:
     """The variants asked for, None for all; an unknown name is wrong usage."""
     if options.variants == "all":
         return None
-    names = [name.strip() for name in options.variants.split(",") if name.strip()]
+    try:
+        names = external.adopt(external.split(options.variants))
+    except CheckpointError as error:
+        options.command.error(str(error))
     known = [info.name for info in models.infos()]
     for name in names:
         if name not in known:
