@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from models.encoder import Encoder, EncoderOptions
 from models.recogniser import load_variant
 from models.text import Alphabet
-from models.training import train
+from models.training import encode, extract, train
 from models.training.augment import (
     FeatureAugmentation,
     SampleAugmentation,
@@ -30,7 +30,9 @@ from models.training.encode import plan
 from models.training.lexicon import read_lexicon
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective
+from models.training.store import open_store
 from models.training.synthesise import phrases, transcript
+from models.training.utterance import TrainingError
 from tests.toys import toy_store
 
 ALPHABET = Alphabet()
@@ -179,6 +181,46 @@ def test_lexicon_file(tmp_path):
         "cat": ["k", "æ", "t"],
         "it's": ["ɪ", "t", "s"],
     }
+
+
+def test_a_lexicon_of_another_form_is_said(tmp_path):
+    (tmp_path / "lexicon.txt").write_text("cat\tk\ndog d o g\n")
+    with pytest.raises(TrainingError, match="line 2 is not a word, a tab"):
+        read_lexicon(tmp_path / "lexicon.txt")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        read_lexicon(tmp_path / "none.txt")
+
+
+def test_features_and_encoder_outputs_from_the_command_line(
+    checkpoints, manifest, tmp_path, capsys
+):
+    features, encoded = tmp_path / "features", tmp_path / "encoded"
+    assert extract.main([str(manifest), "--out", str(features)]) == 0
+    assert len(open_store(features)) == 6
+    command = [str(features), "--checkpoints", str(checkpoints), "--out", str(encoded)]
+    assert encode.main([*command, "--joined", "1", "--longest", "5"]) == 0
+    store = open_store(encoded)
+    assert len(store) < 6
+    assert " ".join(store.texts) == " ".join(["ab"] * 6)
+    assert encode.main([str(tmp_path / "none"), *command[1:]]) == 1
+    (tmp_path / "0.wav").unlink()
+    assert extract.main([str(manifest), "--out", str(features)]) == 1
+    said = capsys.readouterr().err
+    assert "encoding: " in said
+    assert "features: manifest.tsv names recordings that do not exist" in said
+
+
+def test_a_stopped_training_says_how_it_continues(
+    checkpoints, manifest, tmp_path, monkeypatch, capsys
+):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "run", stop)
+    arguments = ["--variant", "ctc", "--data", str(manifest), "--out", str(tmp_path / "run")]
+    assert train.main([*arguments, "--copies", "1", "--checkpoints", str(tmp_path / "c")]) == 130
+    assert "the same command continues" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
 
 
 def test_sentences_that_are_not_spelt_as_spoken_are_left_out():

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from models import recogniser
+from models.checkpoint import CheckpointError
 from models.encoder import Encoder
 from models.training.corpus import Utterance
 from models.training.store import Store, open_store, write_store
@@ -77,8 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--longest", type=float, default=20.0, help="seconds, joined ones included")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    encoder = recogniser.load_encoder(options.checkpoints)
-    store = open_store(options.store)
+    try:
+        encoder = recogniser.load_encoder(options.checkpoints)
+        store = open_store(options.store)
+    except (CheckpointError, FileNotFoundError) as error:
+        print(f"encoding: {error}", file=sys.stderr)
+        return 1
     rng = np.random.default_rng(options.seed)
     plans = plan(store, options.share, options.joined, int(100 * options.longest), rng)
     write_store(options.out, encoder.dim, encoded_rows(encoder, store, plans))

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.audio import AudioError
 from models.features import MEL_BINS, log_mel
 from models.training.augment import SampleAugmentation, augment_samples
-from models.training.corpus import Utterance, read_manifest
+from models.training.corpus import ManifestError, Utterance, read_manifest, require_audio
 from models.training.recordings import load_utterance
 from models.training.store import write_store
+from models.training.utterance import TrainingError
 
 PIECE = 200  # utterances in one piece of work
 
@@ -72,10 +74,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    rows = read_manifest(options.manifest, options.split)
-    rows = [row for row in rows if options.corpus in (None, row.corpus)]
-    features = extract(rows, options.copies, options.workers, options.seed, options.clean)
-    write_store(options.out, MEL_BINS, features)
+    try:
+        rows = read_manifest(options.manifest, options.split)
+        rows = [row for row in rows if options.corpus in (None, row.corpus)]
+        if not rows:
+            raise ManifestError(f"{options.manifest} has no utterances of what was asked for")
+        require_audio(rows, options.manifest.name)
+        features = extract(rows, options.copies, options.workers, options.seed, options.clean)
+        write_store(options.out, MEL_BINS, features)
+    except (TrainingError, AudioError) as error:
+        print(f"features: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -10,15 +10,28 @@ import argparse
 import sys
 from pathlib import Path
 
+from analysis.normalisers import normalise
 from models.training.corpus import read_manifest
+from models.training.utterance import TrainingError, text_lines
 
 MARKS = set("“” ˈˌ ː͡‍.,;:!?-")  # stress, length and punctuation carry little for a recogniser
 
 
 def read_lexicon(path: Path) -> dict[str, list[str]]:
-    """Phones of every word in a lexicon file."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return {word: phones.split() for word, phones in (line.split("\t") for line in lines)}
+    """Phones of every word in a lexicon file.
+
+    Raises
+    ------
+    TrainingError
+        Where the file cannot be read, or a line has another form.
+    """
+    found = {}
+    for number, line in text_lines(Path(path)):
+        word, tab, phones = line.partition("\t")
+        if not tab:
+            raise TrainingError(f"{path} line {number} is not a word, a tab and its phones")
+        found[word] = phones.split()
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     from hibari.g2p import G2P
 
     speak = G2P()
-    texts = (row.text for manifest in options.manifests for row in read_manifest(manifest))
+    texts = (
+        normalise(row.text) for manifest in options.manifests for row in read_manifest(manifest)
+    )
     words = sorted({word for text in texts for word in text.split()})
     with options.out.open("w", encoding="utf-8") as file:
         for word in words:

@@ -299,6 +299,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (CheckpointError, TrainingError, AudioError, FileNotFoundError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the same command continues", file=sys.stderr)
+        return 130
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
