@@ -268,6 +268,8 @@ def _share_above_zero(drawn: np.ndarray) -> float:
 def _places(said: str, heard: str, words: int) -> np.ndarray:
     """(2 * words + 1,) errors: even places stand between words, odd ones are words."""
     counts = np.zeros(2 * words + 1, np.int64)
+    if said == heard:
+        return counts
     place = 0  # between words: after the last reference word passed
     for edit in edit_alignment(said, heard):
         if edit.ref_index is None:

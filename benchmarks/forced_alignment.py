@@ -29,6 +29,7 @@ from analysis.normalisers import basic
 from analysis.timing import BoundaryErrors, Timed, attention_timing, boundary_errors
 from benchmarks.flite import SENTENCES, VOICES, speak
 from models import audio
+from models.checkpoint import CheckpointError
 from models.recogniser import CTC, Encoded, Variant, encode, load_encoder, load_variant, variants
 
 
@@ -174,20 +175,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("flite") is None:
         print("flite is needed: install the Debian package of this name", file=sys.stderr)
         return 1
-    trained = [v.name for v in variants(options.checkpoints) if v.checkpoint and v.name != CTC]
-    asked = {"all": trained, "none": []}.get(options.variants, options.variants.split(","))
-    ctc = load_variant(CTC, options.checkpoints)
-    clips = make_clips(options)
-    rows = [row for row in [measure_aligner(clips, ctc)] if row]
-    for name in asked:
-        rows += measure_attention(clips, load_variant(name, options.checkpoints), ctc)
-        print(name, file=sys.stderr)
+    try:
+        rows, count = measure(options)
+    except (CheckpointError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
     milliseconds = speed()
     print(as_table(rows))
     print(f"\n150 tokens x 400 frames aligned in {milliseconds} ms")
     if options.json:
         report = {
-            "clips": len(clips),
+            "clips": count,
             "voices": options.voices,
             "sentences": options.sentences,
             "milliseconds": milliseconds,
@@ -195,6 +193,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def measure(options: argparse.Namespace) -> tuple[list[Summary], int]:
+    """All rows of the table, and the number of recordings."""
+    trained = [v.name for v in variants(options.checkpoints) if v.checkpoint and v.name != CTC]
+    asked = {"all": trained, "none": []}.get(options.variants, options.variants.split(","))
+    ctc = load_variant(CTC, options.checkpoints)
+    models = [load_variant(name, options.checkpoints) for name in asked]
+    clips = make_clips(options)
+    rows = [row for row in [measure_aligner(clips, ctc)] if row]
+    for model in models:
+        rows += measure_attention(clips, model, ctc)
+        print(model.name, file=sys.stderr)
+    return rows, len(clips)
 
 
 if __name__ == "__main__":
