@@ -221,7 +221,7 @@ class _Search:
             self._grow()
             best = self._take_ended()
             self._finish([row for row, score in enumerate(best) if self._over(row, score)])
-            if self.length % PRUNE_EVERY == 0:
+            if self.recordings and self.length % PRUNE_EVERY == 0:
                 self.history.prune(self._places())
         return self.found
 

@@ -344,11 +344,12 @@ def test_no_recordings_no_hypotheses():
     assert decode(tiny(), torch.zeros(0, 5, DIM), torch.zeros(0, dtype=torch.long), LETTERS) == []
 
 
-def test_dropping_unneeded_maps_changes_nothing(monkeypatch):
+@pytest.mark.parametrize("every", [1, 2])
+def test_dropping_unneeded_maps_changes_nothing(monkeypatch, every):
     decoder, (encoded, lengths, ctc) = tiny("coverage"), speech((30, 24, 30))
     options = SearchOptions(beam=5, nbest=5, ctc_weight=0.3)
     kept = decode(decoder, encoded, lengths, LETTERS, options, ctc)
-    monkeypatch.setattr(search, "PRUNE_EVERY", 2)
+    monkeypatch.setattr(search, "PRUNE_EVERY", every)
     for one, other in zip(
         kept, decode(decoder, encoded, lengths, LETTERS, options, ctc), strict=True
     ):
