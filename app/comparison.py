@@ -75,8 +75,15 @@ class Models:
             raise CheckpointError(f"no variant was chosen; available: {available}")
         return [info for name, info in trained.items() if name in wanted]
 
-    def encode(self, *recordings: Recording) -> Encoded:
-        """One or more recordings as the shared encoder hears them, as one batch."""
+    def encode(self, *recordings: Recording, infos: Iterable[VariantInfo] = ()) -> Encoded:
+        """One or more recordings as the shared encoder hears them, as one batch.
+
+        Where the variants that are going to decode them are given and all have encoders of their
+        own, the shared one is not needed and not asked.
+        """
+        infos = list(infos)
+        if infos and all(info.own_encoder for info in infos):
+            return recogniser.unheard(recordings)
         with self._lock:
             if self._encoder is None:
                 self._encoder = recogniser.load_encoder(self.folder)
@@ -123,7 +130,7 @@ def compare(
     chosen = models.choose(names)
 
     def results() -> Iterator[VariantResult]:
-        encoded = models.encode(recording)
+        encoded = models.encode(recording, infos=chosen)
         for info in chosen:
             variant = models.variant(info.name)
             yield _result(info, variant, encoded, options, reference, normalizer)

@@ -19,6 +19,11 @@ class View:
     options: SearchOptions = field(default_factory=SearchOptions)
     normalizer: str = "basic"
     every_token: bool = False
+    special: bool = False  # rows of special tokens too
+    blink: tuple[str, ...] = ()  # two variants shown in one place by turns
+    run: str | None = None  # evaluated set of the recording, instead of a sample
+    utterance: str | None = None  # its name there; the page checks both against what exists
+    look: str | None = None  # mechanism that led there
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,11 @@ def _number(text: str, low: float, high: float) -> float | None:
 def _window(text: str) -> tuple[float, float] | None:
     ends = [_number(part, WINDOW.low, WINDOW.high) for part in text.split("-")]
     return (ends[0], ends[1]) if len(ends) == 2 and None not in ends else None
+
+
+def _two(text: str, variants: Mapping[str, object]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name for name in text.split(",") if name in variants))
+    return names if len(names) == 2 else ()
 
 
 def read_options(params: Mapping[str, str]) -> SearchOptions:
@@ -93,6 +103,11 @@ def read(
         options=read_options(params),
         normalizer=normalizer if normalizer in normalizers else "basic",
         every_token=params.get("rows") == "all",
+        special=params.get("special") == "shown",
+        blink=_two(params.get("blink", ""), variants),
+        run=params.get("run"),
+        utterance=params.get("utterance"),
+        look=params.get("look"),
     )
 
 
@@ -108,6 +123,13 @@ def write(view: View) -> dict[str, str]:
         params["normalizer"] = view.normalizer
     if view.every_token:
         params["rows"] = "all"
+    if view.special:
+        params["special"] = "shown"
+    if view.blink:
+        params["blink"] = ",".join(view.blink)
+    for name in ("run", "utterance", "look"):
+        if getattr(view, name) is not None:
+            params[name] = getattr(view, name)
     return params
 
 

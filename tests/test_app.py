@@ -298,6 +298,7 @@ def test_link_with_nonsense_is_harmless(page):
     [
         View(),
         View(sample="buzz", variants=("dot", "ctc"), every_token=True, normalizer="english"),
+        View(special=True, blink=("ctc", "equal")),
         View(options=SearchOptions(beam=8, ctc_weight=0.3, temperature=0.5, window=(0.5, 1.5))),
         View(options=SearchOptions(max_length_ratio=0.4, length_penalty=-0.5, coverage_penalty=1)),
     ],

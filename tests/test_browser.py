@@ -286,3 +286,26 @@ def test_dark_theme_has_dark_figures(browser, address):
     scale = plot(page, "plot_ctc").evaluate("f => JSON.stringify(f._fullData[0].colorscale)")
     assert json.loads(scale)[0][1] == "#12191e"
     page.close()
+
+
+def test_blink_shows_one_of_two_maps_by_turns(browser, address):
+    page = open_page(browser, f"{address}/{LINK}&blink=location%2Cctc", len(FIGURES) + 2)
+    first, second = (page.locator(f".st-key-plot_blink_{n} .js-plotly-plot") for n in (0, 1))
+    assert first.bounding_box() == second.bounding_box()
+    assert first.is_visible()
+    assert not second.is_visible()
+    page.keyboard.press("b")
+    assert second.is_visible()
+    assert not first.is_visible()
+    page.locator(".attn-blink").click()
+    assert first.is_visible()
+    assert not second.is_visible()
+    page.close()
+
+
+def test_forced_alignment_comes_and_goes(page):
+    strokes = plot(page, "plot_ctc").locator(".scatterlayer .trace").nth(1)
+    assert not strokes.is_visible()
+    page.locator("[data-overlay=forced]").click()
+    assert strokes.is_visible()
+    page.locator("[data-overlay=forced]").click()

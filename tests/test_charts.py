@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
 from analysis.failures import Failure
+from analysis.timing import Timed, Timing
 from app import charts
 from app.charts.attention import rows_of
 from app.charts.labels import SMALLEST_ROW, row_labels
@@ -224,3 +225,26 @@ def test_every_verdict_has_words_and_its_own_icon():
     assert len({shown.icon for shown in SIGNS.values()}) == len(SIGNS)
     assert palette("dark") is DARK
     assert palette(None) is LIGHT
+
+
+def test_special_tokens_are_rows_on_request_only():
+    tokens = ["<|sot|>", *"no", "<eos>"]
+    failure = Failure("skip", (2, 4), (0.0, 0.1), "")
+    whole = charts.attention_map(one_frame_each(tokens), seconds=1, palette=LIGHT)
+    plain = charts.attention_map(
+        one_frame_each(tokens), seconds=1, palette=LIGHT, failures=[failure], special=False
+    )
+    assert len(whole.layout.meta["tokens"]) == 4
+    assert plain.layout.meta["tokens"] == ["n", "o"]
+    assert cells(plain).shape[0] == 2
+    assert (plain.layout.shapes[-1].y0, plain.layout.shapes[-1].y1) == (0.5, 1.5)
+    assert list(plain.data[1].x) == pytest.approx([0.06, 0.10])
+
+
+def test_forced_alignment_is_a_stroke_in_each_row():
+    tokens = ["a", " ", "b", "<eos>"]
+    said = Timing((Timed("a", 0.1, 0.2, (0, 1)), Timed("b", 0.3, 0.5, (2, 3))), ())
+    figure = charts.attention_map(one_frame_each(tokens), seconds=1, palette=LIGHT, said=said)
+    strokes = figure.data[2]
+    assert list(strokes.x) == [0.1, 0.2, None, 0.3, 0.5, None]
+    assert list(strokes.y) == [0, 0, None, 2, 2, None]

@@ -1,6 +1,6 @@
 """Alignment maps: decoded tokens down, seconds across."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import Failure
+from analysis.labels import is_special
+from analysis.timing import Timing
 from app.charts.axes import frame, seconds_axis
 from app.charts.labels import row_labels, shown_token
 from app.charts.levels import Levels, to_levels
@@ -72,6 +74,31 @@ def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
     )
 
 
+def _said(said: Timing, shown: np.ndarray, palette: Palette) -> go.Scatter:
+    """A stroke in each token's row from the beginning to the end of its sound."""
+    x, y = [], []
+    for token in said.tokens:
+        row = int(np.searchsorted(shown, token.rows[0]))
+        if row < len(shown) and shown[row] == token.rows[0]:
+            x += [token.start, token.end, None]
+            y += [row, row, None]
+    return go.Scatter(
+        name="forced alignment",
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": palette.failure, "width": 2.5},
+        hoverinfo="skip",
+    )
+
+
+def _shown_rows(tokens: Sequence[str], special: bool) -> np.ndarray:
+    """Numbers of the rows that are drawn; those of special tokens only on request."""
+    rows = np.arange(len(tokens))
+    lexical = rows[~is_special(tokens)]
+    return rows if special or not len(lexical) else lexical
+
+
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     """Stretches of True as half-open index pairs."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
@@ -100,8 +127,9 @@ def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
     ]
 
 
-def _failure_shapes(failures: Iterable[Failure], palette: Palette) -> list[dict]:
+def _failure_shapes(failures: Iterable[Failure], shown: np.ndarray, palette: Palette) -> list[dict]:
     """A dashed frame around the evidence of every failure."""
+    spans = [(each, *np.searchsorted(shown, each.tokens).tolist()) for each in failures]
     return [
         {
             "type": "rect",
@@ -109,8 +137,8 @@ def _failure_shapes(failures: Iterable[Failure], palette: Palette) -> list[dict]
             "layer": "above",
             "x0": failure.seconds[0],
             "x1": failure.seconds[1],
-            "y0": failure.tokens[0] - 0.5,
-            "y1": max(failure.tokens[1], failure.tokens[0] + 1) - 0.5,
+            "y0": first - 0.5,
+            "y1": max(last, first + 1) - 0.5,
             "line": {"color": palette.failure, "width": 2, "dash": "dash"},
             "label": {
                 "text": sign(failure.kind).words,
@@ -118,7 +146,7 @@ def _failure_shapes(failures: Iterable[Failure], palette: Palette) -> list[dict]
                 "font": {"size": 12, "color": palette.failure},
             },
         }
-        for number, failure in enumerate(failures)
+        for number, (failure, first, last) in enumerate(spans)
     ]
 
 
@@ -128,6 +156,8 @@ def attention_map(
     seconds: float,
     palette: Palette,
     failures: Iterable[Failure] = (),
+    said: Timing | None = None,
+    special: bool = True,
     every_token: bool = False,
     fit: int = FIT_HEIGHT,
 ) -> go.Figure:
@@ -144,17 +174,25 @@ def attention_map(
         End of the time axis, shared by all figures of a page.
     failures
         Evidence to frame.
+    said
+        Where each token must have been said, by forced alignment.
+    special
+        Draw the rows of special tokens (``<eos>``) too.
     every_token
         Make the figure as high as it takes to label every token.
     fit
         Pixels of the figure otherwise.
     """
-    weights = alignment.map  # (tokens, frames)
-    count = len(alignment.tokens)
+    shown = _shown_rows(alignment.tokens, special)
+    weights = alignment.map[shown]  # (rows, frames)
+    tokens = [alignment.tokens[row] for row in shown]
+    count = len(tokens)
     rows = rows_of(count, every_token, fit)
     levels = to_levels(weights, top=max(FAINTEST_TOP, float(weights.max(initial=0.0))))
     peaks = alignment.start_seconds + (weights.argmax(axis=1) + 0.5) * alignment.frame_seconds
     figure = go.Figure([_heat(alignment, levels, palette), _path(peaks, palette)])
+    if said is not None:
+        figure.add_trace(_said(said, shown, palette))
     figure.update_layout(
         xaxis=seconds_axis(0.0, seconds, palette),
         yaxis={
@@ -163,18 +201,18 @@ def attention_map(
             "maxallowed": count - 0.5,
             "tickmode": "array",
             "tickvals": list(range(count)),
-            "ticktext": row_labels(alignment.tokens, rows.pixels),
+            "ticktext": row_labels(tokens, rows.pixels),
             "tickfont": {"size": int(np.clip(rows.pixels, 11, 13)), "color": palette.ink},
             "ticks": "",
             "ticklabelstandoff": 6,
             "showgrid": False,
             "zeroline": False,
         },
-        shapes=_speech_shapes(alignment, palette) + _failure_shapes(failures, palette),
+        shapes=_speech_shapes(alignment, palette) + _failure_shapes(failures, shown, palette),
         meta={
             "kind": "map",
             "variant": alignment.variant or "",
-            "tokens": [shown_token(token) for token in alignment.tokens],
+            "tokens": [shown_token(token) for token in tokens],
             "peaks": [round(float(peak), 3) for peak in peaks],
             "top": levels.top,
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from analysis.errors import NORMALISERS
-from app import links
+from app import links, runs
 from app.controls import decoding, mechanisms, recording
 from app.controls.recording import Source
 from app.links import View
@@ -34,11 +34,14 @@ def restore(
     if "view" not in state:
         state.view = links.read(params, samples, {info.name: info for info in infos}, NORMALIZERS)
     view: View = state.view
-    recording.restore(view.sample, samples)
+    heard = runs.find(view.run, view.utterance, view.look)
+    recording.restore(view.sample, samples, heard)
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
     state.setdefault("normalizer", view.normalizer)
     state.setdefault("every_token", view.every_token)
+    state.setdefault("special", view.special)
+    state.setdefault("blink", list(view.blink))
 
 
 def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choice:
@@ -52,7 +55,9 @@ def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choi
         with st.expander("Decoding", icon=":material/tune:"):
             options = decoding.choose()
         with st.expander("Scoring and view", icon=":material/visibility:"):
-            normalizer, every_token = _scoring()
+            normalizer = _normalizer()
+            every_token, special = _rows()
+            blink = _blink(infos, variants)
     trained = tuple(info.name for info in infos if info.checkpoint)
     view = View(
         sample=source.sample.name if source.sample else None,
@@ -60,22 +65,58 @@ def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choi
         options=options,
         normalizer=normalizer,
         every_token=every_token,
+        special=special,
+        blink=blink,
+        **_linked(source),
     )
     st.session_state.view = view
     return Choice(source, reference, variants, view)
 
 
-def _scoring() -> tuple[str, bool]:
-    normalizer = st.selectbox(
+def _linked(source: Source) -> dict[str, str | None]:
+    """What a link says of a recording of a run."""
+    heard = source.heard
+    if heard is None:
+        return {}
+    return {"run": heard.run.name, "utterance": heard.id, "look": heard.variant}
+
+
+def _normalizer() -> str:
+    return st.selectbox(
         "Text normaliser",
         NORMALIZERS,
         key="normalizer",
         help="Applied to reference and hypothesis before counting errors. “basic”: lower case, "
         "only letters, apostrophes and single spaces.",
     )
+
+
+def _rows() -> tuple[bool, bool]:
     every_token = st.toggle(
         "Label every token",
         key="every_token",
         help="Make maps as high as it takes to read every single token, instead of whole words.",
     )
-    return normalizer, every_token
+    special = st.toggle(
+        "Special tokens",
+        key="special",
+        help="Show rows of tokens that stand for no sound too, such as the end of the sentence.",
+    )
+    return every_token, special
+
+
+def _blink(infos: Sequence[VariantInfo], variants: Sequence[str]) -> tuple[str, ...]:
+    """Two mechanisms to be shown in one place by turns; nothing while fewer are chosen."""
+    titles = {info.name: info.title for info in infos if info.name in variants}
+    st.session_state.blink = [name for name in st.session_state.blink if name in titles]
+    chosen = st.multiselect(
+        "Blink between two",
+        list(titles),
+        key="blink",
+        max_selections=2,
+        format_func=titles.get,
+        placeholder="choose two mechanisms",
+        help="Shows two maps in one place by turns: what moves is what differs. The key B, or the "
+        "button beside the maps, changes from one to the other.",
+    )
+    return tuple(chosen) if len(chosen) == 2 else ()

@@ -135,6 +135,7 @@ class Player {
     this.find("seek").addEventListener("input", (event) => this.seek(Number(event.target.value)), options)
     this.find("speed").addEventListener("click", () => this.changeSpeed(), options)
     this.find("whole").addEventListener("click", () => this.zoom(null), options)
+    this.find("blink").addEventListener("click", () => this.blink(), options)
     for (const button of this.root.querySelectorAll("[data-overlay]")) {
       button.addEventListener("click", () => this.overlay(button), options)
     }
@@ -245,6 +246,7 @@ class Player {
     this.adoptTheme()
     const container = document.querySelector(`.st-key-${this.data.container}`)
     this.words = [...(container?.querySelectorAll("[data-from]") ?? [])]
+    this.find("blink").hidden = !container?.querySelector(".st-key-blink_stage")
     const drawn = [...(container?.querySelectorAll(".js-plotly-plot") ?? [])]
     const figures = drawn.filter((figure) => FOLLOWED.includes(figure._fullLayout?.meta?.kind))
     for (const [figure, undo] of this.followed) {
@@ -334,6 +336,13 @@ class Player {
     this.hideOverlays()
   }
 
+  // Two maps lie in one place; the style sheet shows the one whose turn it is.
+  blink() {
+    const other = document.documentElement.dataset.attnBlink === "1" ? "0" : "1"
+    document.documentElement.dataset.attnBlink = other
+    this.find("blink").setAttribute("aria-pressed", String(other === "1"))
+  }
+
   hideOverlays() {
     const hidden = [...this.root.querySelectorAll("[data-overlay][aria-pressed=false]")]
     document.documentElement.dataset.attnHide = hidden.map((each) => each.dataset.overlay).join(" ")
@@ -346,9 +355,10 @@ class Player {
   }
 
   key(event) {
-    const typing = event.target.closest?.("input, textarea, button, select, [contenteditable], [role=slider], [role=option], [role=combobox]")
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable], [role=slider], [role=option], [role=combobox]")
     if (typing && !event.target.classList.contains("attn-seek")) return
-    if (event.key === " ") {
+    if (event.key === "b" && !event.ctrlKey && !event.metaKey && !this.find("blink").hidden) this.blink()
+    if (event.key === " " && !event.target.closest?.("button")) { // a button has its own use for it
       event.preventDefault()
       this.toggle()
     }

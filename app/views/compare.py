@@ -13,10 +13,12 @@ from app.comparison import VariantResult
 from app.controls import sidebar
 from app.controls.sidebar import Choice
 from app.player import CONTAINER, player
-from app.samples import samples
+from app.runs import Heard
+from app.samples import Sample, samples
 from app.scores import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
+from app.views import stored
 from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
 from models.audio import Recording
 from models.recogniser import VariantInfo, variants
@@ -50,19 +52,29 @@ def page() -> None:
     sidebar.restore(st.query_params, clips, infos)
     choice = sidebar.sidebar(clips, infos)
     write_address(links.write(choice.view))
+    if choice.source.heard and choice.source.recording is None:
+        stored.without_audio(choice, infos)
+        return
     recording = opened(choice.source)
     if recording is None:
         return
     title = choice.source.name
     st.html(cards.recording_line(title, recording.seconds, choice.reference))
+    if choice.source.heard:
+        stored.evidence(choice.source.heard)
     for warning in recording.warnings:
         st.warning(plain(warning), icon=":material/hearing:")
     chosen = tuple(info for info in infos if info.name in choice.variants)
     if not chosen:
         _nothing_chosen(infos)
         return
-    request = request_for(recording, choice.source.sample, choice.view.options)
+    request = request_for(recording, _shared(choice), choice.view.options)
     _compare(Job(recording, choice, *request, chosen))
+
+
+def _shared(choice: Choice) -> Sample | Heard | None:
+    """What everybody may hear, and a link can name."""
+    return choice.source.sample or choice.source.heard
 
 
 def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
@@ -89,14 +101,17 @@ def _compare(job: Job) -> None:
         with st.container(key="player_bar"):
             _player(job)
         _spectrogram(job)
+        blink = st.container()
         with st.container(key="maps"):
             slots = {info.name: _slot(info) for info in job.infos}
     if job.choice.reference:
         st.html(LEGEND)
     results = _results(job, slots, progress)
+    with blink:
+        _blink(job, results)
     if results:
         table(results, job.choice.view.normalizer)
-    address_note(job.choice.source.sample)
+    address_note(_shared(job.choice))
 
 
 def _player(job: Job) -> None:
@@ -204,23 +219,40 @@ def _scored(job: Job, result: VariantResult) -> VariantResult:
 def _card(job: Job, slot: DeltaGenerator, result: VariantResult) -> None:
     """A map with its verdict above and its transcript below."""
     result = _scored(job, result)
+    alignment, text = result.decoded.alignment, result.decoded.text
+    with slot.container():
+        st.html(cards.head(result.info, result))
+        _map(job, result, f"plot_{result.info.name}")
+        words = transcript(alignment, text, job.choice.reference, job.choice.view.normalizer)
+        st.html(words + cards.evidence(result.diagnosis))
+
+
+def _map(job: Job, result: VariantResult, key: str) -> None:
     view = job.choice.view
     figure = charts.attention_map(
         result.decoded.alignment,
         seconds=job.recording.seconds,
         palette=palette(st.context.theme.type),
         failures=result.diagnosis.failures,
+        said=result.said,
+        special=view.special,
         every_token=view.every_token,
     )
-    name = result.info.name
     alt = f"Attention map of {result.info.title}: decoded tokens over seconds"
-    with slot.container():
-        st.html(cards.head(result.info, result))
-        st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{name}", alt=alt)
-        text = transcript(
-            result.decoded.alignment, result.decoded.text, job.choice.reference, view.normalizer
-        )
-        st.html(text + cards.evidence(result.diagnosis))
+    st.plotly_chart(figure, theme=None, config=PLOT, key=key, alt=alt)
+
+
+def _blink(job: Job, results: Sequence[VariantResult]) -> None:
+    """Two maps in one place; the player shows them by turns."""
+    by_name = {result.info.name: result for result in results}
+    pair = [by_name[name] for name in job.choice.view.blink if name in by_name]
+    if len(pair) < 2:
+        return
+    with st.container(key="blink_stage", border=True):
+        for number, result in enumerate(pair):
+            with st.container(key=f"blink_{number}"):
+                st.html(cards.head(result.info, result))
+                _map(job, result, f"plot_blink_{number}")
 
 
 def _failed_card(info: VariantInfo, slot: DeltaGenerator, error: str) -> None:
