@@ -1,8 +1,9 @@
-"""Reading NumPy archives (`.npz`) that strangers made: nothing is unpickled or believed."""
+"""Reading NumPy files (`.npz`, `.npy`) that strangers made: nothing is unpickled or believed."""
 
 import io
 import zipfile
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +48,34 @@ def read_arrays(
     # zipfile raises a dozen unrelated types on damaged input (struct.error, zlib.error, ...)
     except Exception:
         raise ArchiveError("the file is not a NumPy .npz archive, or it is damaged") from None
+
+
+def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> np.ndarray:
+    """The one array of a `.npy` file; `name` is what messages call it.
+
+    Raises
+    ------
+    ArchiveError
+        As `read_arrays`.
+    """
+    try:
+        if isinstance(source, bytes):
+            source = io.BytesIO(source)
+        with open(source, "rb") if isinstance(source, str | Path) else nullcontext(source) as file:
+            shape, dtype = _read_header(file)
+            start = file.tell()
+            _check_header(name, shape, dtype, file.seek(0, io.SEEK_END) - start)
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
+    except ArchiveError:
+        raise
+    except FileNotFoundError:
+        raise ArchiveError("there is no such file") from None
+    except OSError as error:
+        raise ArchiveError(f"the file cannot be read ({error.strerror or 'damaged'})") from None
+    # as for archives: which type a damaged file raises depends on the byte that is wrong
+    except Exception:
+        raise ArchiveError("the file is not a NumPy .npy array, or it is damaged") from None
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

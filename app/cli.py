@@ -119,7 +119,8 @@ def _add_decoding(command: argparse.ArgumentParser) -> None:
         "--variants",
         default="all",
         metavar="NAMES",
-        help="comma-separated names (see `variants`), or all that are trained (default all)",
+        help="comma-separated names (see `variants`), espnet:CONFIG,WEIGHTS or "
+        "whisper:PATH_OR_NAME, or all that are trained (default all)",
     )
     command.add_argument(
         "--beam",
@@ -311,10 +312,24 @@ def _add_diagnose(commands) -> None:
         "diagnose",
         "find failures in alignment files of any toolkit",
         "  python -m app diagnose maps/*.npz\n"
-        "  python -m app diagnose espnet.npz --renormalise --json -\n",
+        "  python -m app diagnose espnet.npz --renormalise --json -\n"
+        "  python -m app diagnose att_ws/*.npy whisper.json --frame-seconds 0.03\n",
         _diagnose,
     )
-    command.add_argument("files", nargs="+", metavar="FILE.npz", help="alignment files")
+    command.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE.npz",
+        help="alignment files; also attention that ESPnet saved (.npy) and words with times from "
+        "Whisper and its relatives (.json)",
+    )
+    command.add_argument(
+        "--frame-seconds",
+        type=_between(float, 0.0001, 10),
+        default=0.04,
+        metavar="S",
+        help="seconds per frame of .npy files, which do not say it (default 0.04)",
+    )
     command.add_argument(
         "--renormalise",
         action="store_true",

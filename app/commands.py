@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analysis.alignment import Alignment, AlignmentError
+from analysis import foreign
+from analysis.alignment import AlignmentError
 from analysis.diagnosis import diagnose as examine
 from app import comparison, export, report_command, tables
 from app.comparison import ClipResult, Models
@@ -59,10 +60,11 @@ def compare(options: Namespace) -> bool:
 def diagnose(options: Namespace) -> bool:
     """Examine alignment files; one that cannot be read is reported among the others."""
     check_output(options.json)
+    asked = foreign.ReadOptions(options.frame_seconds, options.renormalise)
     reports = []
     for path in options.files:
         try:
-            alignment = Alignment.load(path, renormalise=options.renormalise)
+            alignment = foreign.read(path, options=asked)
         except AlignmentError as error:
             reports.append({"file": _text(path), "error": str(error)})
             note(f"attnscope: {plain(path)}: {error}")

@@ -36,6 +36,15 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+def identity(path: Path) -> str:
+    """As `fingerprint`, also of a folder (by its files' names and sizes) and of a public name."""
+    if path.is_file():
+        return fingerprint(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    listing = [f"{file.relative_to(path)} {file.stat().st_size}" for file in files]
+    return hashlib.sha256("\n".join(listing or [str(path)]).encode()).hexdigest()[:16]
+
+
 def save(model: nn.Module, path: Path, card: Card, leave_out: tuple[str, ...] = ()) -> None:
     """Write a model's tensors as fp16 and its card; names starting with `leave_out` stay out."""
     tensors = {

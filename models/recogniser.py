@@ -48,6 +48,11 @@ class VariantInfo:
     checkpoint: Path | None
     card: Card | None
 
+    @property
+    def own_encoder(self) -> bool:
+        """Whether it is another toolkit's recogniser, with an encoder of its own."""
+        return self.family in external.TOOLKITS
+
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -91,7 +96,7 @@ def variants(folder: Path | None = None) -> list[VariantInfo]:
     ours = {info.name for info in found}
     others = [each for each in external.listed(folder) if each.name not in ours]
     return found + [
-        VariantInfo(each.name, each.toolkit, each.title, each.paper, None, each.where, None)
+        VariantInfo(each.name, each.toolkit, each.title, each.paper, None, each.weights, None)
         for each in others
     ]
 
@@ -202,6 +207,14 @@ def encode(encoder: Encoder, recordings: Sequence[Recording]) -> Encoded:
     seconds = tuple(recording.seconds for recording in recordings)
     log_probs = encoder.ctc_log_probs(frames)
     return Encoded(frames, lengths, log_probs, FRAME_SECONDS, speech, seconds, tuple(recordings))
+
+
+def unheard(recordings: Sequence[Recording]) -> Encoded:
+    """Recordings for variants that all have encoders of their own: the shared one hears nothing."""
+    none = torch.zeros(len(recordings), 0, 0)
+    lengths = torch.zeros(len(recordings), dtype=torch.long)
+    seconds = tuple(recording.seconds for recording in recordings)
+    return Encoded(none, lengths, None, FRAME_SECONDS, (), seconds, tuple(recordings))
 
 
 class Variant:

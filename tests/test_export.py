@@ -63,10 +63,10 @@ def test_files_say_what_the_json_says(exported):
         for variant in clip["variants"]:
             base = f"{stem}.{variant['name']}"
             assert Alignment.load(out / f"{base}.npz").tokens == tuple(variant["tokens"])
-            row = table[(table.clip == stem) & (table.variant == variant["name"])].iloc[0]
+            row = table[(table["clip"] == stem) & (table.variant == variant["name"])].iloc[0]
             assert row.text == variant["text"]
             assert row.verdict == variant["verdict"]
-            spoken = words[(words.clip == stem) & (words.variant == variant["name"])]
+            spoken = words[(words["clip"] == stem) & (words.variant == variant["name"])]
             assert list(spoken.word) == variant["text"].split()
             assert spoken.probability.between(0, 1).all()
             lines = (out / f"{base}.ctm").read_text().splitlines()

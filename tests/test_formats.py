@@ -75,6 +75,15 @@ def test_a_word_lasts_while_its_tokens_listen():
     assert all(word.probability is None for word in found.words)
 
 
+def test_the_letters_of_a_single_word_are_one_word_where_the_text_says_so():
+    centres = {0: 5, 1: 9, 2: 14}
+    (word,) = timed_text(spelled("yes", centres, 20, text="yes"), "clip").words
+    assert word.text == "yes"
+    assert word.start < 5.5 * FRAME < 14.5 * FRAME < word.end
+    chinese = timed_text(spelled("yes", centres, 20, text="y e s"), "clip").words
+    assert [word.text for word in chinese] == ["y", "e", "s"]
+
+
 def test_probabilities_are_the_mean_over_a_words_tokens():
     alignment = spelled("ab", {0: 5, 1: 9}, 20)
     (word,) = timed_text(alignment, "clip", log_probs=np.log([0.5, 0.25])).words[:1]

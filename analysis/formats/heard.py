@@ -42,7 +42,7 @@ def timed_text(
         start = min(max(timed.start, 0.0), end)
         return Piece(timed.text, start, min(max(timed.end, start), end), chance)
 
-    words = tuple(piece(word) for word in found.words)
+    words = tuple(piece(word) for word in _as_written(found.words, alignment.text))
     return TimedText(
         name=name,
         variant=alignment.variant or "",
@@ -52,6 +52,14 @@ def timed_text(
         tokens=tuple(piece(token) for token in found.tokens),
         reference=alignment.reference,
     )
+
+
+def _as_written(words: Sequence[Timed], text: str | None) -> Sequence[Timed]:
+    """The words of the text: where it is a single one, its letters are not words of their own."""
+    if len(words) < 2 or text is None or "".join(word.text for word in words) != text.strip():
+        return words
+    first, last = words[0], words[-1]
+    return (Timed(text.strip(), first.start, last.end, (first.rows[0], last.rows[1])),)
 
 
 def _even(alignment: Alignment, end: float) -> Timing:

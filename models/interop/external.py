@@ -29,6 +29,7 @@ MAX_BYTES = 10_000  # of a file that names a recogniser
 _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"espnet": ("config", "weights"), "whisper": ("model",)}
 )
+TOOLKITS = tuple(_FIELDS)
 _TITLES = {"espnet": "ESPnet", "whisper": "Whisper"}
 _PAPERS = {
     "espnet": "Watanabe et al. 2018, arXiv 1804.00015",
@@ -44,7 +45,11 @@ class External:
     toolkit: str  # "espnet" or "whisper"
     sources: tuple[str, ...]  # configuration and weights, or a model's folder or public name
     title: str  # for people
-    where: Path  # file that names it, or its first source
+
+    @property
+    def weights(self) -> Path:
+        """File or folder of its weights, or its public name."""
+        return Path(self.sources[-1])
 
     @property
     def paper(self) -> str:
@@ -101,8 +106,9 @@ def read(path: Path) -> External:
             f"{path.name} does not name a recogniser: it needs "
             '"toolkit": "espnet" with "config" and "weights", or "whisper" with "model"'
         ) from None
-    beside = [str(_beside(path.parent, source, toolkit)) for source in sources]
-    return External(_slug(path.stem), toolkit, tuple(beside), title[:80], path)
+    beside = tuple(str(_beside(path.parent, source, toolkit)) for source in sources)
+    _check_files(toolkit, beside)
+    return External(_slug(path.stem), toolkit, beside, title[:80])
 
 
 def _beside(folder: Path, source: str, toolkit: str) -> Path | str:
@@ -126,12 +132,19 @@ def parse(specification: str) -> External:
             f"{specification!r} is neither espnet:CONFIG,WEIGHTS nor whisper:PATH_OR_NAME"
         )
     sources = tuple(str(_beside(Path.cwd(), source, toolkit)) for source in sources)
+    _check_files(toolkit, sources)
     # an experiment's folder tells more than "config" or "model"
     place = Path(sources[0])
     stem = place.parent.name if toolkit == "espnet" else place.name
     name = _slug(stem if stem.startswith(toolkit) else f"{toolkit}-{stem}")
     title = f"{_TITLES[toolkit]}: {stem.removeprefix(f'{toolkit}-')}"
-    return External(name, toolkit, sources, title[:80], place)
+    return External(name, toolkit, sources, title[:80])
+
+
+def _check_files(toolkit: str, sources: Sequence[str]) -> None:
+    for source in sources if toolkit == "espnet" else ():
+        if not Path(source).is_file():
+            raise CheckpointError(f"{Path(source).name}: there is no such file of an ESPnet model")
 
 
 def _slug(text: str) -> str:

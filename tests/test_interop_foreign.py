@@ -1,0 +1,228 @@
+"""Other toolkits' files as alignments: ESPnet's arrays, Whisper's relatives' words."""
+
+import io
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import foreign
+from analysis.alignment import Alignment, AlignmentError
+from analysis.diagnosis import diagnose
+from analysis.formats.timed import Piece, TimedText
+from analysis.formats.whisper_json import whisper_json
+from app.cli import main
+
+WORDS = [("so", 0.1, 0.3), ("it", 0.3, 0.3), ("is", 1.0, 1.5)]
+STABLE_TS = {
+    "text": " so it is",
+    "segments": [
+        {"id": 0, "start": 0.1, "end": 0.3, "text": " so it", "words": [
+            {"word": " so", "start": 0.1, "end": 0.3, "probability": 0.9, "tokens": [50]},
+            {"word": " it", "start": 0.3, "end": 0.3, "probability": 0.8, "tokens": [51]}]},
+        {"id": 1, "start": 1.0, "end": 1.5, "text": " is", "words": [
+            {"word": " is", "start": 1.0, "end": 1.5, "probability": 0.7, "tokens": [52]},
+            {"word": " ", "start": 1.5, "end": 1.5, "probability": 0.7, "tokens": [53]}]},
+    ],
+}  # fmt: skip
+TIMESTAMPED = {
+    "text": "so it is",
+    "segments": [
+        {"id": 0, "start": 0.1, "end": 1.5, "text": "so it is", "confidence": 0.8,
+         "words": [{"text": text, "start": start, "end": end, "confidence": 0.9}
+                   for text, start, end in WORDS]},
+    ],
+    "language": "en",
+}  # fmt: skip
+PLAIN = [{"word": text, "start": start, "end": end} for text, start, end in WORDS]
+FORMS = {
+    "stable-ts": STABLE_TS,
+    "whisper-timestamped": TIMESTAMPED,
+    "word_segments": {"word_segments": PLAIN},
+    "words": {"words": PLAIN},
+    "list": PLAIN,
+    "ours": whisper_json(
+        TimedText("a", "b", 2.0, "so it is", tuple(Piece(*word) for word in WORDS), ())
+    ),
+}
+
+
+def bytes_of(values) -> bytes:
+    return json.dumps(values).encode()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_words_become_rows_in_their_time(form):
+    found = foreign.from_words(bytes_of(FORMS[form]))
+    assert found.tokens == ("so", "it", "is")
+    assert found.text == "so it is"
+    assert found.frame_seconds == 0.02
+    assert found.weights.shape == (1, 1, 3, 75)
+    for row, (_, start, end) in zip(found.map, WORDS, strict=True):
+        heard = np.flatnonzero(row)
+        assert heard[0] == round(start / 0.02)
+        assert heard[-1] + 1 == max(round(end / 0.02), heard[0] + 1)  # one frame at least
+        assert np.ptp(row[heard]) < 1e-7
+    np.testing.assert_array_equal(found.speech, found.map.any(axis=0))
+
+
+def test_words_without_times_lie_between_their_neighbours():
+    words = [{"word": "5"}, {"word": "a", "start": 1, "end": 2}, {"word": "1914"},
+             {"word": "b", "start": 3, "end": 4}, {"word": "9"}]  # fmt: skip
+    found = foreign.from_words(bytes_of({"segments": [{"words": words}]}))
+    heard = [np.flatnonzero(row)[[0, -1]] * 0.02 for row in found.map]
+    assert [round(float(a), 2) for a, _ in heard] == [0, 1, 2, 3, 4]
+    assert [round(float(b) + 0.02, 2) for _, b in heard] == [1, 2, 3, 4, 4.02]
+
+
+def test_a_whole_day_of_words_gets_coarser_frames_and_no_more():
+    words = [{"word": str(n), "start": 20 * n, "end": 20 * n + 1} for n in range(3_000)]
+    found = foreign.from_words(bytes_of({"words": words}))
+    assert found.weights.size <= foreign.MAX_CELLS
+    assert found.frame_seconds == pytest.approx(5.12)  # the first of 0.02, 0.04, ... that does
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is not JSON"),
+        (b"\xff\xfe", "the file is not JSON"),
+        (b"[" * 100_000, "the file is not JSON"),
+        (b"{}", "no words with times"),
+        (b'{"segments": []}', "no words with times"),
+        (b'{"segments": [{"text": "a", "start": 0, "end": 1, "words": []}]}', "no words"),
+        (b'{"segments": [{"id": 0, "text": "a b", "start": 0, "end": 1}]}', "no words"),
+        (b'{"words": [1]}', "must be an object"),
+        (b'{"words": [{"word": 5, "start": 0}]}', "a word must be a text"),
+        (b'{"words": [{"word": "a"}]}', "the file has no times"),
+        (b'{"words": [{"word": "a", "start": "0"}]}', "times must be numbers"),
+        (b'{"words": [{"word": "a", "start": NaN}]}', "times must be numbers"),
+        (b'{"words": [{"word": "a", "start": true}]}', "times must be numbers"),
+        (b'{"words": [{"word": "a", "start": -1, "end": 2}]}', "a time is negative"),
+        (b'{"words": [{"word": "a", "start": 0, "end": 1e9}]}', "a day is the limit"),
+    ],
+)
+def test_other_json_is_refused_in_one_sentence(content, message):
+    with pytest.raises(AlignmentError, match=message):
+        foreign.from_words(content)
+
+
+def test_files_that_are_too_large_or_missing_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(foreign, "MAX_BYTES", 10)
+    with pytest.raises(AlignmentError, match="larger than"):
+        foreign.from_words(io.BytesIO(b" " * 11))
+    monkeypatch.setattr(foreign, "MAX_WORDS", 2)
+    monkeypatch.setattr(foreign, "MAX_BYTES", 1_000)
+    with pytest.raises(AlignmentError, match="3 are more than the 2"):
+        foreign.from_words(bytes_of(PLAIN))
+    for name in ("gone.json", "gone.npy", "gone.npz"):
+        with pytest.raises(AlignmentError, match="there is no such file"):
+            foreign.read(tmp_path / name)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["segments", "words", "word", "text", "start", "end"]), inner, max_size=4
+    ),
+    max_leaves=12,
+))  # fmt: skip
+def test_any_json_is_read_or_refused(values):
+    try:
+        found = foreign.from_words(json.dumps(values).encode())
+    except AlignmentError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert len(found.tokens) == len(found.map)
+
+
+# --- ESPnet's arrays ------------------------------------------------------------------------------
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def diagonal(rows: int, frames: int) -> np.ndarray:
+    weights = np.full((rows, frames), 1e-4)
+    for row in range(rows):
+        weights[row, int((row + 0.5) * frames / rows)] = 1.0
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_espnets_arrays_are_maps_with_numbered_tokens():
+    found = foreign.read(npy(diagonal(5, 60).astype(np.float32)), "utt1.npy")
+    assert found.tokens == ("1", "2", "3", "4", "5")
+    assert found.frame_seconds == 0.04
+    assert found.ended is None
+    assert diagnose(found).metrics["monotonicity"] == pytest.approx(1.0)
+    heads = np.stack([diagonal(5, 60)] * 4)
+    options = foreign.ReadOptions(frame_seconds=0.03)
+    found = foreign.read(npy(heads), "utt1.ep.3.npy", options)
+    assert (found.heads, found.frame_seconds) == (4, 0.03)
+    loose = npy(diagonal(5, 60) * 0.9)
+    with pytest.raises(AlignmentError, match=r"sums to 0\.9 instead of 1"):
+        foreign.read(loose, "a.npy")
+    assert foreign.read(loose, "a.npy", foreign.ReadOptions(renormalise=True)).frames == 60
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a NumPy .npy array"),
+        (b"\x93NUMPY\x01\x00garbage", "not a NumPy .npy array"),
+        (npy(np.array([{"a": 1}], dtype=object)), "never unpickled"),
+        (npy(np.ones(3)), "rows and frames are needed"),
+        (npy(np.full((2, 3), np.nan)), "not a finite number"),
+        (npy(np.ones((2, 50)))[:-8], "damaged or cut short"),
+    ],
+)
+def test_other_arrays_are_refused_in_one_sentence(content, message):
+    with pytest.raises(AlignmentError, match=message):
+        foreign.read(content, "a.npy")
+
+
+def test_a_header_cannot_ask_for_all_the_memory():
+    file = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+    np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(AlignmentError, match="are more than the 200 million"):
+        foreign.read(file.getvalue(), "a.npy")
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+def test_nothing_is_ever_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.npy", "a.npz", "a.json"):
+        with pytest.raises(AlignmentError):
+            foreign.read(pickle.dumps(Bomb()), name)
+    assert not Path("exploded").exists()
+
+
+# --- on the command line --------------------------------------------------------------------------
+
+
+def test_diagnose_takes_every_kind_by_its_ending(tmp_path, capsys):
+    np.save(tmp_path / "espnet.npy", diagonal(6, 50))
+    (tmp_path / "words.json").write_bytes(bytes_of(STABLE_TS))
+    Alignment.from_arrays(diagonal(2, 20), ["a", "b"], 0.04).save(tmp_path / "own.npz")
+    (tmp_path / "bad.json").write_text("{")
+    names = ["espnet.npy", "words.json", "own.npz", "bad.json"]
+    files = [str(tmp_path / name) for name in names]
+    assert main(["diagnose", *files, "--frame-seconds", "0.02", "--json", "-"]) == 1
+    found = {Path(each["file"]).name: each for each in json.loads(capsys.readouterr().out)["files"]}
+    assert list(found) == names
+    assert found["bad.json"]["error"] == "the file is not JSON"
+    assert found["espnet.npy"]["metrics"]["tokens_per_second"] == pytest.approx(6 / 1.0, rel=0.35)
+    assert found["words.json"]["metrics"]["monotonicity"] == pytest.approx(1.0)
+    assert all("verdict" in each for name, each in found.items() if name != "bad.json")
