@@ -12,6 +12,7 @@ from app.evaluation import Item, Outcome, Plan, Settings, read_items
 from app.evaluation import evaluate as run
 from app.evaluation.settings import fingerprints
 from app.evaluation.stresses import stressed_items
+from models.interop import external
 from models.search import SearchOptions
 from models.stress import STRESSES
 
@@ -45,6 +46,7 @@ def _settings(options: Namespace, gap: float = 0.0) -> Settings:
         gap=gap,
         folder=os.environ.get("ATTNSCOPE_CHECKPOINTS"),  # workers may not have the variable
         checkpoints=fingerprints(infos, models.folder),
+        external=os.environ.get(external.VARIABLE, ""),
     )
 
 

@@ -147,14 +147,14 @@ STRESSES = MappingProxyType(
     {
         stress.name: stress
         for stress in (
-            Stress("repeat", "the same recording again and again", "times", 1, 100, whole=True),
+            Stress("repeat", "the same recording repeated", "times heard", 1, 100, whole=True),
             Stress(
-                "concatenate", "different recordings joined", "recordings", 1, 100,
+                "concatenate", "different recordings joined", "recordings joined", 1, 100,
                 whole=True, joins=True,
             ),
             Stress("snr", "white noise added", "dB of speech over noise", -40, 100),
             Stress("babble", "many voices added", "dB of speech over voices", -40, 100),
-            Stress("silence", "a pause in the middle", "seconds", 0, 600),
+            Stress("silence", "a pause in the middle", "seconds of pause", 0, 600),
             Stress("speed", "played faster or slower", "times as fast", 0.25, 4),
             Stress("cut", "the ending cut off", "share that is left", 0.01, 1),
             Stress("reverb", "heard in a room", "seconds until sound falls by 60 dB", 0.05, 10),

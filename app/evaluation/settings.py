@@ -41,6 +41,7 @@ class Settings:
     gap: float = 0.0  # seconds of quiet between recordings that a stress joins
     folder: str | None = None  # checkpoints, None: where every command looks
     checkpoints: tuple[tuple[str, str], ...] = ()  # name and fingerprint of each one used
+    external: str = ""  # other toolkits' recognisers named on the command line, for the workers
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Settings":
@@ -57,9 +58,9 @@ class Settings:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, without the folder: the same checkpoints may lie elsewhere."""
+        """Plain values, without places: the same checkpoints may lie elsewhere."""
         values = asdict(self)
-        del values["folder"]
+        del values["folder"], values["external"]
         search = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.search).items()}
         return values | {
             "schema": SCHEMA,
@@ -73,7 +74,7 @@ def fingerprints(infos: list[VariantInfo], folder: Path | None) -> tuple[tuple[s
     """Name and fingerprint of the encoder's checkpoint and of each variant's."""
     paths = {"encoder": checkpoint_folder(folder) / "encoder.safetensors"}
     paths |= {info.name: info.checkpoint for info in infos}
-    return tuple((name, checkpoint.fingerprint(path)) for name, path in paths.items())
+    return tuple((name, checkpoint.identity(path)) for name, path in paths.items())
 
 
 def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:

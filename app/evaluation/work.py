@@ -4,6 +4,7 @@ A shard's result depends on the shard and the settings alone. Every worker compu
 more threads would sum in another order, and decoders are too small to gain from them.
 """
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from app.evaluation.rows import Heard, write_rows
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings, same_checkpoints
 from models.audio import AudioError, Recording, load, plain
+from models.interop import external
 from models.recogniser import VariantInfo
 from models.stress import stressed
 from models.training.corpus import Utterance
@@ -50,6 +52,8 @@ class Loaded:
 @lru_cache(maxsize=1)
 def _loaded(settings: Settings) -> Loaded:
     """The models, checked to be those of the run; loaded once in a process."""
+    if settings.external:
+        os.environ.setdefault(external.VARIABLE, settings.external)
     models = Models(Path(settings.folder) if settings.folder else None)
     infos = models.choose(settings.variants)
     same_checkpoints(settings, infos)
@@ -188,7 +192,8 @@ def _results(
 ) -> tuple[list[tuple[VariantResult, ...]], float]:
     """Results of every recording, all variants each, and the seconds of encoding one."""
     started = perf_counter()
-    encoded = loaded.models.encode(*(each.recording for each in batch))
+    recordings = [each.recording for each in batch]
+    encoded = loaded.models.encode(*recordings, infos=loaded.infos)
     encode_seconds = (perf_counter() - started) / len(batch)
     columns = []
     for info in loaded.infos:

@@ -3,7 +3,7 @@
 Colours are the page's (`report.css`); texts are escaped here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -56,7 +56,7 @@ def attention_map(alignment: Alignment, failures: Iterable[Evidence], seconds: f
     body = [_cells(alignment, x(alignment.time(alignment.frames)) - MAP_LEFT, height)]
     body += _row_names(alignment.tokens, row)
     body += _time_axis(start, end, scale, height)
-    body += [_frame(each, x, row, count) for each in failures]
+    body += [_frame(each, x, row, count, corner) for corner, each in enumerate(failures)]
     total = height + MAP_TOP + MAP_BOTTOM
     label = f"attention of {escape(alignment.variant or 'a decoder')}, tokens down, seconds across"
     return (
@@ -99,15 +99,22 @@ def _time_axis(start: float, end: float, scale: float, height: float) -> list[st
     return found
 
 
-def _frame(found: Evidence, x, row: float, count: int) -> str:
+def _frame(
+    found: Evidence, x: Callable[[float], float], row: float, count: int, corner: int
+) -> str:
+    """A failure's evidence, its name in one corner after the other, so that names keep apart."""
     first, last = found.tokens[0], min(count, max(found.tokens[1], found.tokens[0] + 1))
     left, right = x(found.seconds[0]), x(max(found.seconds[1], found.seconds[0] + 0.1))
     top = MAP_TOP + first * row
     name = escape(sign(found.kind).words)
+    high, at_right = corner % 4 in (0, 2), corner % 4 in (0, 3)
+    at = min(right, MAP_WIDTH - 4) - 4 if at_right else left + 4
+    line = top + 13 if high else max(top + 13, top + (last - first) * row - 5)
     return (
         f'<g class="failure"><rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
         f'height="{(last - first) * row:.1f}"/>'
-        f'<text x="{min(right, MAP_WIDTH - 4) - 4:.1f}" y="{top + 13:.1f}">{name}</text></g>'
+        f'<text class="{"right" if at_right else "left"}" x="{at:.1f}" y="{line:.1f}">{name}</text>'
+        "</g>"
     )
 
 
@@ -158,8 +165,8 @@ def curves(
     """
     known = [value for values in rates.values() for value in values if value is not None]
     top = min(HIGHEST_RATE, max(0.1, 1.05 * max(known, default=1.0)))
-    behind = [_curve(v, top, "behind") for other, v in rates.items() if other != name]
-    front = _curve(rates[name], top, "front")
+    behind = [_curve(v, top) for other, v in rates.items() if other != name]
+    front = _front(levels, rates[name], top)
     return (
         f'<svg class="curves" viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" role="img" '
         f'aria-label="{escape(name)}: rate against {escape(unit)}">'
@@ -175,15 +182,23 @@ def _curve_y(rate: float, top: float) -> float:
     return 8 + (CURVE_HEIGHT - CURVE_BOTTOM - 8) * (1 - min(rate, top) / top)
 
 
-def _curve(values: Sequence[float | None], top: float, kind: str) -> str:
-    points = [
-        (_curve_x(number, len(values)), _curve_y(value, top))
+def _curve(values: Sequence[float | None], top: float) -> str:
+    line = " ".join(
+        f"{_curve_x(number, len(values)):.1f},{_curve_y(value, top):.1f}"
         for number, value in enumerate(values)
         if value is not None
-    ]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>' for x, y in points)
-    return f'<g class="{kind}"><polyline points="{line}"/>{dots if kind == "front" else ""}</g>'
+    )
+    return f'<polyline points="{line}"/>'
+
+
+def _front(levels: Sequence[str], values: Sequence[float | None], top: float) -> str:
+    dots = "".join(
+        f'<circle cx="{_curve_x(number, len(values)):.1f}" cy="{_curve_y(value, top):.1f}" '
+        f'r="3.2"><title>{escape(levels[number])}: {100 * value:.1f} %</title></circle>'
+        for number, value in enumerate(values)
+        if value is not None
+    )
+    return f'<g class="front">{_curve(values, top)}{dots}</g>'
 
 
 def _curve_axes(levels: Sequence[str], top: float) -> str:

@@ -88,10 +88,10 @@ def _facts(
         yield "CTC weight", f"{search['ctc_weight']:g}"
     yield "normaliser", settings["normalizer"]
     interval = summary["interval"]
-    level, draws = f"{interval['level']:.0%}", interval["resamples"]
-    yield "intervals", f"{level} bootstrap over {interval['unit']}s, {draws} draws"
+    level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
+    yield "intervals", f"{level}, bootstrap over {interval['unit']}s, {draws} draws"
     if settings.get("name"):
-        yield "source", plain(settings["name"])
+        yield "source", plain(Path(settings["name"]).name)  # where it lies is nobody's business
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ def render(report: Report) -> str:
     """The whole file."""
     sections = list(_sections(report))
     links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in sections)
+    links = links if len(sections) > 1 else ""
     body = "".join(
         f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>'
         for name, title, content in sections
@@ -76,7 +77,8 @@ def _sections(report: Report) -> Iterator[tuple[str, str, str]]:
             '<p class="lead">Tokens read downwards, time across; dashed frames mark what went '
             "wrong. Where there is sound, click a map or a word to hear that moment.</p>"
         )
-        yield "recordings", report.cases_title, lead + LEGEND + shown
+        scored = any(case.reference is not None for case in report.cases)
+        yield "recordings", report.cases_title, lead + (LEGEND if scored else "") + shown
     if report.errors:
         yield "unreadable", "Not decoded", _errors(report)
 

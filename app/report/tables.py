@@ -27,7 +27,7 @@ def scores(summary: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     rows = sorted(summary["variants"], key=lambda row: (row["wer"] is None, row["wer"]))
     highest = max((row["wer_interval"][1] or 0 for row in rows), default=0)
     top = min(WIDEST_AXIS, max(0.1, 1.05 * highest))
-    level = f"{summary['interval']['level']:.0%}"
+    level = f"{100 * summary['interval']['level']:.0f} %"
     heads = ("mechanism", "WER", f"{level} interval", "", "CER", "healthy", *METRICS, "RTFx")
     body = "".join(_score(row, titles, top, row is rows[0]) for row in rows)
     lead = (
@@ -47,7 +47,7 @@ def _score(row: Mapping[str, Any], titles: Mapping[str, str], top: float, best: 
     title = escape(titles.get(row["name"], row["name"]))
     return (
         f"<tr{' class=best' if best and row['wer'] is not None else ''}>"
-        f"<th>{title} <small><code>{escape(row['name'])}</code></small></th>"
+        f"<th>{title}<br><small><code>{escape(row['name'])}</code></small></th>"
         f"<td><b>{percent(row['wer'])}</b></td><td>{between}</td>"
         f"<td>{interval_bar(row['wer'], row['wer_interval'], top)}</td>"
         f"<td>{percent(row['cer'])}</td><td>{percent(healthy)}</td>{metrics}"
@@ -63,7 +63,7 @@ def pairs(summary: Mapping[str, Any]) -> str:
     )
     names = [row["name"] for row in ranked if any(row["name"] in pair for pair in by_pair)]
     limit = SIGNIFICANT / len(by_pair)
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = "".join(f"<th><span>{escape(name)}</span></th>" for name in names)
     body = "".join(
         f"<tr><th>{escape(row)}</th>"
         + "".join(_pair(row, column, by_pair, limit) for column in names)
@@ -154,7 +154,7 @@ def _stress(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
             f"{curves([f'{level:g}' for level in levels], rates, v, stress.unit)}</figure>"
             for v in rates
         )
-        lead = f"{said} against {stress.unit}; the other mechanisms behind it in grey"
+        lead = f"{said} by {stress.unit}; the other mechanisms behind it in grey"
         lead = escape(lead[0].upper() + lead[1:])
         parts.append(f'<p class="lead">{lead}</p><div class="multiples">{figures}</div>')
     return "".join(parts)
