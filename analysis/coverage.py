@@ -168,7 +168,8 @@ def heard_frames(maps: Maps) -> np.ndarray:
     number = np.cumsum(steady, axis=1)  # of the steady row before or at each row, from 1
     batch, width = len(maps), maps.weights.shape[2] + 1
     most = max(int(counts.max(initial=0)), 1)
-    token = (VAGUE_PACES * rows.pace / maps.frame_seconds)[:, None]
+    longer = np.maximum(1, maps.lengths / rows.token_length[:, None])
+    token = longer * (VAGUE_PACES * rows.pace / maps.frame_seconds)[:, None]
     # half of a token on each side, at the two ends all of it on the only side there is
     vague = wanted & ~steady & (counts > 0)[:, None]
     into_next = np.where(number == counts[:, None], 0, np.where(number == 0, token, token / 2))

@@ -1,7 +1,8 @@
 """Everything the analysis says about one alignment, in one record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -38,8 +39,11 @@ __all__ = [
     "Thresholds",
     "diagnose",
     "measure",
+    "measure_many",
     "measure_maps",
 ]
+
+MAPS_AT_ONCE = 16
 
 # every metric of an alignment alone; `alignment_error_ms` needs a second aligner as well
 METRICS = MappingProxyType(
@@ -137,6 +141,20 @@ def diagnose(
 def measure_maps(maps: Maps) -> dict[str, np.ndarray]:
     """Every metric of a batch of maps by its JSON name, (batch,) with NaN where undefined."""
     return {name: metric.of_maps(maps) for name, metric in METRICS.items()}
+
+
+def measure_many(
+    alignments: Iterable[Alignment], at_once: int = MAPS_AT_ONCE
+) -> dict[str, np.ndarray]:
+    """Every metric of many mean maps by its JSON name, (alignments,) with NaN where undefined.
+
+    So many at once as a processor's cache holds: more are not faster, and would fill the memory.
+    """
+    rest, parts = iter(alignments), []
+    while chosen := list(islice(rest, at_once)):
+        parts.append(measure_maps(Maps.of(chosen)))
+    empty = np.zeros(0)
+    return {name: np.concatenate([empty, *(p[name] for p in parts)]) for name in METRICS}
 
 
 def measure(alignment: Alignment, **extra: Any) -> dict[str, float | None]:

@@ -71,7 +71,7 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
     if backwards:
         found.append(_reversed(alignment, order))
     else:
-        found += [_jump(alignment, span) for span in evidence.jumps]
+        found += [_jump(alignment, span, evidence.wandering) for span in evidence.jumps]
     if runaway and not any(hole.place == "end" for hole in evidence.holes):
         # once everything was heard, resting and wandering are how a decoder runs away
         found = [f for f in found if f.tokens[0] < runaway[0].tokens[0] - 1]
@@ -92,14 +92,18 @@ class Evidence:
     genuine: tuple[Span, ...]
     stalls: tuple[Span, ...]
     holes: tuple[Hole, ...]
+    wandering: bool = False  # the only jump is the whole map: there is no order at all
 
 
 def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> Evidence:
     """Evidence of the map, looked for in its mirror image if it runs backwards."""
     judged = _mirrored(alignment) if backwards else alignment
     returns = find_returns(judged, limits)
-    stalls = tuple(find_stalls(judged, returns.loops, limits))
-    found = Evidence(returns.loops, returns.jumps, returns.genuine, stalls, holes(judged))
+    # where places follow no order, some are near each other by chance
+    stalls = () if returns.wandering else tuple(find_stalls(judged, returns.loops, limits))
+    found = Evidence(
+        returns.loops, returns.jumps, returns.genuine, stalls, holes(judged), returns.wandering
+    )
     if not backwards:
         return found
     frames = alignment.frames
@@ -190,15 +194,16 @@ def _stall(alignment: Alignment, span: Span) -> Failure:
     )
 
 
-def _jump(alignment: Alignment, span: Span) -> Failure:
+def _jump(alignment: Alignment, span: Span, wandering: bool) -> Failure:
     seconds = _seconds(alignment, span)
-    return Failure(
-        "jump_back",
-        (span.start, span.end),
-        seconds,
-        f"Attention goes back to audio it had read before, {_stretch(seconds)}, and writes "
-        f'something else there: "{_short(span.text)}".',
-    )
+    if wandering:
+        reason = f"Attention goes back and forth in no order of time, {_stretch(seconds)}."
+    else:
+        reason = (
+            f"Attention goes back to audio that it had passed, {_stretch(seconds)}, and writes "
+            f'something else there: "{_short(span.text)}".'
+        )
+    return Failure("jump_back", (span.start, span.end), seconds, reason)
 
 
 def _diffuse(alignment: Alignment, rows: tuple[int, int]) -> Failure:

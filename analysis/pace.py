@@ -9,7 +9,7 @@ from analysis.ragged import compact, quantile
 
 STRAY_SECONDS = 0.3  # further than this outside its neighbours' places is a stray peak
 STRAY_PACES = 2.0  # or this many tokens' time
-STRAY_REACH = 6  # rows to each side among which a stray peak has no companion
+STRAY_REACH = 4  # rows to each side among which a stray peak has no companion; short loops have
 PACE_CHARACTERS = 4  # over which the pace is measured: peaks jitter by part of a character
 CHARACTER_TOKENS = 2.0  # characters per token below which tokens are characters
 CHARACTER_SECONDS = 0.065  # a spoken character, at about 15 characters a second

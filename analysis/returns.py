@@ -21,7 +21,6 @@ from analysis.thresholds import Thresholds
 SHORT_COPY_SECONDS = 0.2  # copies shorter than this are judged all together
 SEEN_SECONDS = 0.12  # an advance of less than this is lost in the jitter of peaks
 PASSED_ROWS = 3  # successive rows that must have been ahead, for a return to what they passed over
-PASSED_TIMES = 3  # as many rows as a return to heard audio has at least
 MANY_COPIES = 5  # nobody says it this often: a loop even where no row knows where it listens
 
 
@@ -32,21 +31,22 @@ class Returns:
     loops: tuple[Span, ...]
     jumps: tuple[Span, ...]
     genuine: tuple[Span, ...]
+    wandering: bool = False  # places follow each other in no order: the only jump is the whole map
 
 
 def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
     """Loops, jumps back and genuine repetitions of a map."""
     lenient = repetitions(alignment.tokens, spelling=False)
     loops = _copies(alignment, lenient, False, limits)
-    jumps: list[Span] = []
-    for travel in _travels_back(alignment, limits):
+    # where places follow no order, words that come again far away are no loop
+    jumps = [] if loops else _wandering(alignment, limits)
+    wandering = bool(jumps)
+    for travel in [] if wandering else _travels_back(alignment, limits):
         if not any(travel.span.shared(loop) > 0.5 for loop in loops):
             (loops if travel.same_text else jumps).append(travel.span)
-    if not loops and not jumps:
-        jumps = _wandering(alignment, limits)
     said = _copies(alignment, repetitions(alignment.tokens), True, limits)
     genuine = [span for span in said if not any(span.shared(loop) > 0.5 for loop in loops)]
-    return Returns(merged(loops), tuple(jumps), tuple(genuine))
+    return Returns(merged(loops), tuple(jumps), tuple(genuine), wandering)
 
 
 def _copies(
@@ -181,8 +181,7 @@ def _passed_over(alignment: Alignment, row: int, stop: int, limits: Thresholds) 
     It must be long, and so must what was read ahead of it: a few rows ahead are strays.
     """
     chosen = alignment.rows.steady
-    least = PASSED_TIMES * (limits.jump_words if alignment.rows.wordlike else limits.jump_tokens)
-    if stop - row < least:
+    if stop - row < (limits.passed_words if alignment.rows.wordlike else limits.passed_tokens):
         return None
     rows = np.arange(int(chosen[row]), int(chosen[stop - 1]) + 1)
     return Travel(make_span(alignment, rows), same_text=False)

@@ -1,7 +1,7 @@
 """How well verdicts on attention agree with what the two texts say, on failures that really happen.
 
     python -m benchmarks.real_failures corpus.tsv --out real.json
-    python -m benchmarks.real_failures corpus.tsv --out real.json --document docs/diagnostics.md
+    python -m docs.tables real real.json    # into docs/diagnostics.md
 
 Every trained mechanism decodes stressed versions (`benchmarks.stressed`) of some dev clips, on one
 thread. The texts alone label every transcript (`benchmarks.text_labels`); the attention alone gives
@@ -23,7 +23,6 @@ import torch
 from analysis.errors import normalise, score
 from analysis.failures import find_failures
 from analysis.heads import listening
-from benchmarks.documented import write_between
 from benchmarks.stressed import Clip, Stressed, stresses, word_times
 from benchmarks.text_labels import KINDS, TextLabels, text_labels
 from models import recogniser
@@ -220,7 +219,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoints", type=Path, help="folder of checkpoints")
     parser.add_argument("--variants", help="comma-separated; all that have a checkpoint by default")
     parser.add_argument("--out", type=Path, required=True, help="JSON of every transcript")
-    parser.add_argument("--document", type=Path, help="Markdown file to put the tables into")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     folder = recogniser.checkpoint_folder(options.checkpoints)
@@ -239,12 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "schema": 1,
         "half": options.half,
         "agreement": {kind: Agreement.of(kind, placed).to_json() for kind in KINDS},
+        "table": table(rows),
         "transcripts": [asdict(row) for row in rows],
     }
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(table(rows))
-    if options.document:
-        write_between(options.document, "real failures", table(rows))
     return 0
 
 

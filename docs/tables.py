@@ -3,6 +3,9 @@
     python -m docs.tables scores RUN              # error rates and every pair; RUN of `evaluate`
     python -m docs.tables prediction RUN          # does attention predict errors?
     python -m docs.tables timing TIMING.json      # of benchmarks.forced_alignment --json
+    python -m docs.tables generated OUT.json      # of tests.accuracy --json
+    python -m docs.tables real OUT.json           # of benchmarks.real_failures --out
+    python -m docs.tables speed OUT.json          # of benchmarks.diagnostics --json
     python -m docs.tables prediction RUN --print  # only show them
 
 The text around the marks is written by people and stays.
@@ -130,6 +133,30 @@ def timing(report: Path) -> str:
     )
 
 
+def made(report: Path) -> str:
+    """The tables that a report brings along."""
+    return json.loads(report.read_text(encoding="utf-8"))["table"]
+
+
+def speed(report: Path) -> str:
+    """Milliseconds of one map, maps per second of many."""
+    numbers = json.loads(report.read_text(encoding="utf-8"))
+    size = f"{numbers['single'][0]['tokens']} x {numbers['single'][0]['frames']}"
+    single = [[f"one map of {size}", "ms"]]
+    single += [[row["what"], f"{row['ms']:.2f}"] for row in numbers["single"]]
+    many = [["many maps", "at once", "maps per second", "GB per second"]]
+    many += [
+        [
+            row["what"],
+            f"{row['at_once']}",
+            f"{row['maps_per_second']:,.0f}",
+            f"{row['gigabytes_per_second']:.2f}",
+        ]
+        for row in numbers["batched"]
+    ]
+    return "\n\n".join([markdown(single), markdown(many)])
+
+
 def read_results(run: Path) -> pd.DataFrame:
     """The table of a run, stressed recordings left out."""
     file = run / "results.parquet" if run.is_dir() else run
@@ -219,6 +246,9 @@ SECTIONS: dict[str, Callable[[Path], str]] = {
     "scores": scores,
     "prediction": prediction,
     "timing": timing,
+    "generated": made,
+    "real": made,
+    "speed": speed,
 }
 
 

@@ -218,6 +218,28 @@ def jump_back(rng: np.random.Generator, look: Look, script: Script) -> Script:
     return labelled(insert(script, row, part), "jump_back", row, row + len(again), low, high)
 
 
+def late(rng: np.random.Generator, look: Look, script: Script) -> Script:
+    """Words are passed over, and read after those that follow them: nothing is lost but order."""
+    count = _words(script)
+    first = int(rng.integers(1, count // 3))
+    size = int(rng.integers(4, max(5, count // 4)))
+    passed = script.rows_of(list(range(first, first + size)))
+    ahead = script.rows_of(list(range(first + size, first + 2 * size)))
+    before, rest = np.arange(passed[0]), np.arange(ahead[-1] + 1, len(script.tokens))
+    mixed = take(script, np.concatenate([before, ahead, passed, rest]))
+    row = len(before) + len(ahead)
+    low, high = float(script.starts[passed[0]]), float(script.ends[passed[-1]])
+    return labelled(mixed, "jump_back", row, row + len(passed), low, high)
+
+
+def wandering(rng: np.random.Generator, look: Look, script: Script) -> Script:
+    """Every row knows a place, but they follow each other in no order."""
+    count = len(script.tokens)
+    order = rng.permutation(count)
+    mixed = replace(script, starts=script.starts[order], ends=script.ends[order])
+    return labelled(mixed, "jump_back", 0, count, 0.0, script.seconds)
+
+
 def genuine(rng: np.random.Generator, look: Look, script: Script) -> Script:
     """One to three words said two to five times: text repeats and attention moves on."""
     size, copies = int(rng.integers(1, 4)), int(rng.integers(2, 6))
@@ -247,6 +269,8 @@ EDITS: dict[str, Callable[[np.random.Generator, Look, Script], Script]] = {
     "reversed": reversed_time,
     "diffuse": diffuse,
     "jump_back": jump_back,
+    "late": late,
+    "wandering": wandering,
     "loop+early_stop": lambda rng, look, script: loop_once(
         rng, look, early_stop(rng, look, script)
     ),
@@ -278,5 +302,8 @@ def make(seed: int | tuple[int, ...], name: str, look: Look | None = None) -> La
     """A map with the named failure, drawn at random; the same seed gives the same map."""
     rng = np.random.default_rng(seed)
     look = look or random_look(rng)
-    script = healthy(rng, look, int(rng.integers(36, 44) if "+" in name else rng.integers(14, 36)))
+    count = int(rng.integers(36, 44) if "+" in name else rng.integers(14, 36))
+    if rng.random() < 0.1:
+        count += 40
+    script = healthy(rng, look, count)
     return draw(rng, look, EDITS[name](rng, look, script))
