@@ -137,6 +137,22 @@ def _add_decoding(command: argparse.ArgumentParser) -> None:
         help="share of CTC in the score of a beam, 0 to 1 (default 0)",
     )
     command.add_argument(
+        "--lm",
+        type=_between(float, 0, 10),
+        default=0.0,
+        metavar="WEIGHT",
+        dest="lm_weight",
+        help="weight of the character language model in the score, best with a beam; 0.5 to "
+        "0.7 is usual (default 0: without)",
+    )
+    command.add_argument(
+        "--word-bonus",
+        type=_between(float, -100, 100),
+        default=0.0,
+        metavar="B",
+        help="with --lm: added to the score for every word, in nats (default 0)",
+    )
+    command.add_argument(
         "--max-seconds",
         type=_between(float, 0.04, 86_400),
         default=600.0,

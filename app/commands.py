@@ -30,6 +30,7 @@ def compare(options: Namespace) -> bool:
     models = Models()
     names = variant_names(options, models)
     models.choose(names)  # a missing checkpoint stops the command before any clip is read
+    models.language_model(search_options(options))
     check_output(options.json)
     formats = _export_formats(options)
     report_command.check(options.html)
@@ -111,7 +112,7 @@ def _compare_clip(
     path: str, names: list[str] | None, options: Namespace, models: Models
 ) -> ClipResult:
     recording = load(path, max_seconds=options.max_seconds)
-    search = SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight)
+    search = search_options(options)
     results = []
     for result in comparison.compare(
         recording, names, search, options.text, models=models, normalizer=options.normalizer
@@ -119,6 +120,16 @@ def _compare_clip(
         note(f"  {result.info.name}: {result.decoded.decode_seconds:.2f} s")
         results.append(result)
     return ClipResult(recording, _text(path), options.text, tuple(results), options.normalizer)
+
+
+def search_options(options: Namespace) -> SearchOptions:
+    """How to search, as the command line says."""
+    return SearchOptions(
+        beam=options.beam,
+        ctc_weight=options.ctc_weight,
+        lm_weight=options.lm_weight,
+        word_bonus=options.word_bonus,
+    )
 
 
 def _save_alignments(clip: ClipResult, folder: Path, stem: str) -> None:

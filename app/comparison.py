@@ -14,6 +14,7 @@ from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
 from models.encoder import Encoder
+from models.language_model import LanguageModel
 from models.recogniser import Decoded, Encoded, Variant, VariantInfo
 from models.search import SearchOptions
 
@@ -53,6 +54,7 @@ class Models:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._variants: dict[str, Variant] = {}
+        self._language_model: LanguageModel | None = None
 
     def infos(self) -> list[VariantInfo]:
         """Every variant there is, trained or not, in display order."""
@@ -96,6 +98,21 @@ class Models:
                 self._variants[name] = recogniser.load_variant(name, self.folder)
             return self._variants[name]
 
+    def language_model(self, options: SearchOptions) -> LanguageModel | None:
+        """The language model, where the options give it a weight.
+
+        Raises
+        ------
+        CheckpointError
+            If it is wanted and missing or damaged.
+        """
+        if options.lm_weight == 0:
+            return None
+        with self._lock:
+            if self._language_model is None:
+                self._language_model = recogniser.load_language_model(self.folder)
+            return self._language_model
+
 
 def compare(
     recording: Recording,
@@ -133,21 +150,10 @@ def compare(
         encoded = models.encode(recording, infos=chosen)
         for info in chosen:
             variant = models.variant(info.name)
-            yield _result(info, variant, encoded, options, reference, normalizer)
+            decoded = variant.decode(encoded, options, models.language_model(options))[0]
+            yield assess(info, variant, encoded, 0, decoded, reference, normalizer)
 
     return results()
-
-
-def _result(
-    info: VariantInfo,
-    variant: Variant,
-    encoded: Encoded,
-    options: SearchOptions,
-    reference: str | None,
-    normalizer: str,
-) -> VariantResult:
-    decoded = variant.decode(encoded, options)[0]
-    return assess(info, variant, encoded, 0, decoded, reference, normalizer)
 
 
 def assess(

@@ -13,7 +13,6 @@ from app.evaluation import evaluate as run
 from app.evaluation.settings import fingerprints
 from app.evaluation.stresses import stressed_items
 from models.interop import external
-from models.search import SearchOptions
 from models.stress import STRESSES
 
 Source = Callable[[], Iterator[Item]]
@@ -37,15 +36,17 @@ def stress(options: Namespace) -> bool:
 def _settings(options: Namespace, gap: float = 0.0) -> Settings:
     models = Models()
     infos = models.choose(commands.variant_names(options, models))
+    search = commands.search_options(options)
+    fused = models.language_model(search) is not None
     return Settings(
         variants=tuple(info.name for info in infos),
-        search=SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight),
+        search=search,
         normalizer=options.normalizer,
         max_seconds=options.max_seconds,
         keep_alignments=options.keep_alignments,
         gap=gap,
         folder=os.environ.get("ATTNSCOPE_CHECKPOINTS"),  # workers may not have the variable
-        checkpoints=fingerprints(infos, models.folder),
+        checkpoints=fingerprints(infos, models.folder, language_model=fused),
         external=os.environ.get(external.VARIABLE, ""),
     )
 

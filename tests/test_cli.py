@@ -14,7 +14,13 @@ import soundfile
 from analysis.alignment import Alignment
 from app import commands, server
 from app.cli import main
+from models import language_model
+from models.checkpoint import Card
+from models.language_model import LanguageModel
+from models.recogniser import Variant
 from models.registry import decoders
+from models.text import Alphabet
+from models.training.language_model import Source, estimate
 from tests.conftest import hum
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,6 +122,39 @@ def test_beam_and_ctc_weight_reach_the_search(capsys, clip, monkeypatch):
     assert (seen[0].beam, seen[0].ctc_weight) == (3, 0.3)
 
 
+def test_the_language_model_reaches_the_search(
+    capsys, clip, use_checkpoints, monkeypatch, tmp_path
+):
+    for path in use_checkpoints.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
+    trie = estimate([Source("x", ("hum hum",))], Alphabet(), 3, 1000)
+    card = Card("lm", {}, Alphabet().tokens)
+    language_model.save(LanguageModel(Alphabet(), trie), tmp_path / "lm.safetensors", card)
+    seen = []
+    real = Variant.decode
+
+    def spy(self, encoded, options=None, language_model=None):
+        seen.append((options.lm_weight, options.word_bonus, language_model))
+        return real(self, encoded, options, language_model)
+
+    monkeypatch.setattr(Variant, "decode", spy)
+    fused = ("--lm", 0.5, "--word-bonus", 1, "--beam", 3)
+    assert run(capsys, "compare", clip, "--variants", "dot,ctc", *fused)[0] == 0
+    assert [each[:2] for each in seen] == [(0.5, 1.0)] * 2
+    assert isinstance(seen[0][2], LanguageModel)
+    assert seen[0][2] is seen[1][2], "loaded once"
+    assert run(capsys, "compare", clip, "--variants", "dot")[0] == 0
+    assert seen[2] == (0.0, 0.0, None)
+
+
+def test_a_missing_language_model_is_said_before_anything_is_read(capsys):
+    status, out, err = run(capsys, "compare", "none.wav", "--variants", "dot", "--lm", 0.5)
+    assert (status, out) == (1, "")
+    assert "there is no language model" in err
+    assert one_sentence(err)
+
+
 def test_a_missing_clip_fails_with_a_sentence(capsys, tmp_path):
     out = tmp_path / "out.json"
     status, printed, err = run(capsys, "compare", tmp_path / "none.wav", "--json", out)
@@ -173,6 +212,8 @@ def test_json_never_replaces_a_file_that_is_not_json(capsys, clip, tmp_path):
         ("compare", "a.wav", "--beam", "0"),
         ("compare", "a.wav", "--beam", "many"),
         ("compare", "a.wav", "--ctc-weight", "1.5"),
+        ("compare", "a.wav", "--lm", "-1"),
+        ("compare", "a.wav", "--lm", "much"),
         ("compare", "a.wav", "--max-seconds", "nan"),
         ("compare", "a.wav", "--max-seconds", "-3"),
         ("compare", "a.wav", "--normalizer", "mine"),

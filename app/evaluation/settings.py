@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models import checkpoint
-from models.recogniser import VariantInfo, checkpoint_folder
+from models.recogniser import LANGUAGE_MODEL, VariantInfo, checkpoint_folder
 from models.search import SearchOptions
 
 SCHEMA = 1
@@ -70,10 +70,14 @@ class Settings:
         }
 
 
-def fingerprints(infos: list[VariantInfo], folder: Path | None) -> tuple[tuple[str, str], ...]:
-    """Name and fingerprint of the encoder's checkpoint and of each variant's."""
+def fingerprints(
+    infos: list[VariantInfo], folder: Path | None, *, language_model: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Name and fingerprint of the checkpoints of encoder, variants and, if used, language model."""
     paths = {"encoder": checkpoint_folder(folder) / "encoder.safetensors"}
     paths |= {info.name: info.checkpoint for info in infos}
+    if language_model:
+        paths["language model"] = checkpoint_folder(folder) / LANGUAGE_MODEL
     return tuple((name, checkpoint.identity(path)) for name, path in paths.items())
 
 
@@ -85,7 +89,8 @@ def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:
     RunError
         Naming the checkpoints that differ.
     """
-    found = dict(fingerprints(infos, Path(settings.folder) if settings.folder else None))
+    folder = Path(settings.folder) if settings.folder else None
+    found = dict(fingerprints(infos, folder, language_model=settings.search.lm_weight > 0))
     other = [name for name, value in settings.checkpoints if found.get(name) != value]
     if other:
         raise RunError(

@@ -198,7 +198,8 @@ def _results(
     columns = []
     for info in loaded.infos:
         variant = loaded.models.variant(info.name)
-        found = variant.decode(encoded, settings.search)
+        model = loaded.models.language_model(settings.search)
+        found = variant.decode(encoded, settings.search, model)
         columns.append(
             [
                 assess(
