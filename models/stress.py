@@ -207,3 +207,14 @@ def stressed(
     if name not in random:
         raise ValueError(f"there is no stress {name!r}; known: {', '.join(STRESSES)}")
     return random[name](first, level, rng)
+
+
+def lasts(seconds: float, name: str, level: float, gap: float = 0.0) -> float:
+    """Seconds that a stress of one recording lasts, known before its samples are made."""
+    if name == "repeat":
+        return seconds * level + gap * (level - 1)
+    if name == "silence":
+        return seconds + level
+    if name == "speed":
+        return seconds / level
+    return seconds * level if name == "cut" else seconds

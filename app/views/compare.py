@@ -69,7 +69,7 @@ def page() -> None:
         _nothing_chosen(infos)
         return
     request = request_for(recording, _shared(choice), choice.view.options)
-    _compare(Job(recording, choice, *request, chosen))
+    side_by_side(Job(recording, choice, *request, chosen))
 
 
 def _shared(choice: Choice) -> Sample | Heard | None:
@@ -94,7 +94,8 @@ def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
 # --- results
 
 
-def _compare(job: Job) -> None:
+def side_by_side(job: Job) -> None:
+    """Player, spectrogram and a card for every mechanism; what is missing is decoded now."""
     with st.container(key="progress"):
         progress = Progress(busy=st.empty(), outcome=st.empty())
     with st.container(key=CONTAINER):

@@ -1,0 +1,89 @@
+"""Which stress, and how much of it."""
+
+import math
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import lab, stress_links
+from app.stress_links import MOST, StressView
+from app.views.parts import plain
+from models.stress import STRESSES
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the controls say."""
+
+    name: str  # one of lab.SCALES
+    levels: tuple[float, ...]  # without the plain one; in their order
+    gap: float
+
+
+def restore(view: StressView) -> None:
+    """Give every control that has no value yet the one of the view, or its last one."""
+    state = st.session_state
+    state.setdefault("lab_kept", {view.stress: _texts(view.levels)} if view.levels else {})
+    state.setdefault("lab_stress", view.stress)
+    state.setdefault("lab_gap", view.gap)
+
+
+def choose() -> Chosen:
+    """Draw the controls and say what they say."""
+    name = st.selectbox(
+        "What is done to it",
+        list(lab.SCALES),
+        key="lab_stress",
+        format_func=lambda name: STRESSES[name].title,
+        help="Repeating is the classic test of attention: mechanisms that only compare content "
+        "lose their place when the same words come again.",
+    )
+    texts = _levels(name)
+    found = {text: lab.level_of(name, text) for text in texts}
+    levels = tuple(level for level in found.values() if level is not None)
+    st.session_state.lab_kept[name] = list(texts)
+    for text, level in found.items():
+        if level is None:
+            _refuse(name, text)
+    ordered = (level for level in lab.in_order(name, levels) if level != lab.SCALES[name].plain)
+    return Chosen(name, tuple(ordered), _gap() if name == "repeat" else 0.0)
+
+
+def _levels(name: str) -> list[str]:
+    scale, stress, state = lab.SCALES[name], STRESSES[name], st.session_state
+    key = f"lab_levels_{name}"
+    state.setdefault(key, state.lab_kept.get(name, _texts(scale.usual)))
+    offered = _texts(lab.in_order(name, (*scale.usual, *scale.more)))
+    own = [text for text in state[key] if text not in offered]
+    return st.multiselect(
+        f"Levels ({stress.unit})",
+        [text for text in (*offered, *own) if lab.level_of(name, text) != scale.plain],
+        key=key,
+        accept_new_options=True,
+        max_selections=MOST,
+        placeholder="choose or write a number",
+        help=f"Up to {MOST} levels, or your own: any number from {stress.low:g} to "
+        f"{stress.high:g}. The recording as it is comes first, always.",
+    )
+
+
+def _texts(levels: tuple[float, ...]) -> list[str]:
+    return [f"{level:g}" for level in levels if math.isfinite(level)]
+
+
+def _refuse(name: str, text: str) -> None:
+    stress = STRESSES[name]
+    kind = "a whole number" if stress.whole else "a number"
+    sentence = f"“{text[:20]}” is no level: write {kind} from {stress.low:g} to {stress.high:g}."
+    st.warning(plain(sentence), icon=":material/edit:")
+
+
+def _gap() -> float:
+    return st.slider(
+        "Pause between (seconds)",
+        stress_links.GAP.low,
+        stress_links.GAP.high,
+        key="lab_gap",
+        step=0.5,
+        help="Background as loud as the recording's own, put between the repetitions.",
+    )

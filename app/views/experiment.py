@@ -1,0 +1,176 @@
+"""Every level of a stress by every mechanism: decoded with progress, stopped and continued."""
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import backend, cards, lab
+from app.backend import Store
+from app.charts.curves import HEIGHT
+from app.lab import Point, Trial
+from app.views.parts import plain
+from models.recogniser import VariantInfo
+from models.search import SearchOptions
+
+Points = dict[tuple[float, str], Point]  # by level and mechanism
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is to be decoded."""
+
+    trial: Trial
+    levels: tuple[float, ...]  # of the trial, those that can be heard
+    infos: tuple[VariantInfo, ...]
+    options: SearchOptions
+    normalizer: str
+    store: Store
+
+    @property
+    def mark(self) -> tuple:
+        """What was stopped, when it is stopped."""
+        return self.trial.digest, self.trial.stress.name, self.trial.gap, self.options
+
+    @property
+    def total(self) -> int:
+        return len(self.levels) * len(self.infos)
+
+    def title(self, level: float) -> str:
+        return lab.title(self.trial.stress.name, level)
+
+
+@dataclass
+class Progress:
+    """How far it is, and how long it will take: audio is what takes time."""
+
+    bar: DeltaGenerator
+    done: int
+    total: int
+    waiting: float  # seconds of audio to be heard, by each mechanism
+    started: float
+    heard: float = 0.0
+
+    def show(self, what: str) -> None:
+        left = ""
+        if self.heard:
+            pace = (time.monotonic() - self.started) / self.heard
+            left = f" · about {max(1, round(pace * (self.waiting - self.heard)))} s left"
+        text = f"{plain(what)} · {min(self.done + 1, self.total)} of {self.total}{left}"
+        self.bar.progress(self.done / self.total, text=text)
+
+    def add(self, seconds: float) -> None:
+        """One more has listened to so much."""
+        self.done += 1
+        self.heard += seconds
+
+
+def points_of(experiment: Experiment) -> Points:
+    """What is known already, and what is missing decoded now; what failed is said in place."""
+    with st.container(key="lab_progress"):
+        place = st.empty()
+    points = _known(experiment)
+    if len(points) == experiment.total:
+        return points
+    if st.session_state.get("lab_stopped") == experiment.mark:
+        _stopped(place, len(points), experiment.total)
+        return points
+    waiting = st.empty()
+    waiting.html(cards.waiting("the curves come when all have listened", HEIGHT))
+    errors = _decode(experiment, points, _busy(experiment, place))
+    place.empty()
+    waiting.empty()
+    for error in errors:
+        st.error(plain(error), icon=":material/error:")
+    return points
+
+
+def _known(experiment: Experiment) -> Points:
+    """From the store; of what the store has forgotten, what this session keeps of it."""
+    kept: dict[tuple, Point] = st.session_state.setdefault("lab_points", {})
+    names, points = [info.name for info in experiment.infos], {}
+    for level in experiment.levels:
+        request = lab.request(experiment.trial, level, experiment.options)
+        for name, result in backend.known(request, names, experiment.store).items():
+            kept.setdefault(request.key(name), lab.point(result))
+        for name in names:
+            if request.key(name) in kept:
+                points[level, name] = kept[request.key(name)]
+    return points
+
+
+def _decode(experiment: Experiment, points: Points, bar: DeltaGenerator) -> list[str]:
+    """Add what is missing to the points, mild levels first; returns what failed in sentences."""
+    errors: dict[str, str] = {}
+    progress = _progress(experiment, points, bar)
+    for level in experiment.levels:
+        missing = [
+            info
+            for info in experiment.infos
+            if (level, info.name) not in points and info.name not in errors
+        ]
+        if missing:
+            errors |= _decode_level(experiment, level, missing, points, progress)
+    return list(errors.values())
+
+
+def _progress(experiment: Experiment, points: Points, bar: DeltaGenerator) -> Progress:
+    waiting = sum(
+        lab.seconds(experiment.trial, level)
+        for level in experiment.levels
+        for info in experiment.infos
+        if (level, info.name) not in points
+    )
+    return Progress(bar, len(points), experiment.total, waiting, time.monotonic())
+
+
+def _decode_level(
+    experiment: Experiment,
+    level: float,
+    missing: list[VariantInfo],
+    points: Points,
+    progress: Progress,
+) -> dict[str, str]:
+    heard = lab.heard(experiment.trial, level)
+    request = lab.request(experiment.trial, level, experiment.options)
+    names, errors = [info.name for info in missing], {}
+    outcomes = backend.decode(heard, request, names, experiment.store)
+    for info in missing:
+        progress.show(f"{info.title}, {experiment.title(level)}")
+        outcome = next(outcomes)
+        progress.add(heard.seconds)
+        if outcome.result is None:
+            errors[outcome.name] = outcome.error
+        else:
+            point = points[level, outcome.name] = lab.point(outcome.result)
+            st.session_state.lab_points[request.key(outcome.name)] = point
+    return errors
+
+
+def _busy(experiment: Experiment, place: DeltaGenerator) -> DeltaGenerator:
+    """A place for the bar, and beside it the button that ends the waiting."""
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.empty()
+        st.button(
+            "Stop",
+            key="lab_stop",
+            icon=":material/stop:",
+            on_click=st.session_state.update,
+            args=({"lab_stopped": experiment.mark},),
+            help="Stop after the mechanism that is decoding now; what is finished stays.",
+        )
+    return bar
+
+
+def _stopped(place: DeltaGenerator, done: int, total: int) -> None:
+    with place.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Stopped after {done} of {total}.")
+        st.button(
+            "Continue",
+            key="lab_continue",
+            icon=":material/play_arrow:",
+            on_click=st.session_state.pop,
+            args=("lab_stopped", None),
+            help="Decode what is still missing of the curves.",
+        )
