@@ -42,6 +42,8 @@ RANGES = {
     "limit": Range("max_length_ratio", 0.1, 2.0),
     "length": Range("length_penalty", -2.0, 2.0),
     "coverage": Range("coverage_penalty", 0.0, 1.0),
+    "lm": Range("lm_weight", 0.0, 1.5),
+    "words": Range("word_bonus", -2.0, 4.0),
 }
 WINDOW = Range("window", 0.0, 10.0)
 

@@ -17,6 +17,12 @@ def restore(options: SearchOptions) -> None:
     state.setdefault("window", options.window or USUAL_WINDOW)
 
 
+def forget() -> None:
+    """Let the controls take their values from `restore` when they are drawn next."""
+    for name in (*links.RANGES, "window_on", "window"):
+        st.session_state.pop(name, None)
+
+
 def choose() -> SearchOptions:
     """Draw the controls and say what they say."""
     beam = st.slider(
@@ -69,8 +75,29 @@ def choose() -> SearchOptions:
         key="coverage",
         help="Favours hypotheses that listened to more of the recording. Needs a beam.",
     )
+    lm_weight = st.slider(
+        "Language model weight",
+        0.0,
+        1.5,
+        step=0.1,
+        key="lm",
+        help="How much a character language model has a say in the beam (shallow fusion). 0 leaves "
+        "the recogniser to itself, which is what shows how it listens. Needs a beam.",
+    )
+    word_bonus = st.slider(
+        "Word bonus",
+        -2.0,
+        4.0,
+        step=0.5,
+        key="words",
+        help="With a language model: added to the score for every word, since a language model "
+        "favours short texts.",
+        disabled=lm_weight == 0,
+    )
     return SearchOptions(
         beam=beam,
+        lm_weight=lm_weight,
+        word_bonus=word_bonus if lm_weight else 0.0,
         max_length_ratio=limit,
         length_penalty=length,
         ctc_weight=ctc_weight,
