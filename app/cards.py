@@ -81,6 +81,11 @@ def recording_line(title: str, seconds: float, reference: str | None) -> str:
     )
 
 
+def heading(title: str, sentence: str) -> str:
+    """What a page about a whole set is about; `sentence` is HTML."""
+    return f'<header class="attn-recording"><h1>{escape(title)}</h1><p>{sentence}</p></header>'
+
+
 def headline(results: Sequence[VariantResult], chosen: int) -> str:
     """One line for the back of the room: how many listened well, how many did not, and how."""
     by_verdict: dict[str, list[str]] = {"healthy": []}

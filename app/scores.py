@@ -45,6 +45,25 @@ METRICS = {
 }
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of the table are."""
+
+    title: str  # of the first column
+    help: str  # one sentence
+    file_name: str  # of the download
+    hidden: tuple[str, ...] = ()  # columns that say nothing here
+
+
+MECHANISMS = Rows("mechanism", "Name as on the command line.", "attnscope-compare.csv")
+FILES = Rows(
+    "file",
+    "Name of the file you brought.",
+    "attnscope-your-attention.csv",
+    hidden=("alignment_error_ms", "decode_seconds"),
+)
+
+
 def frame(results: Sequence[VariantResult], normalizer: str) -> pd.DataFrame:
     """One row per variant: scores, verdict, metrics, text; column names as in the JSON output."""
     rows = []
@@ -66,11 +85,11 @@ def frame(results: Sequence[VariantResult], normalizer: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _columns(normalizer: str) -> dict:
+def _columns(normalizer: str, rows: Rows) -> dict:
     column = st.column_config
     scored = f"after the normaliser “{normalizer}”"
     shown = {
-        "name": column.TextColumn("mechanism", help="Name as on the command line.", pinned=True),
+        "name": column.TextColumn(rows.title, help=rows.help, pinned=True),
         "family": None,
         "normalizer": None,
         "text": None,
@@ -88,10 +107,10 @@ def _columns(normalizer: str) -> dict:
     }  # fmt: skip
     for name, metric in METRICS.items():
         shown[name] = column.NumberColumn(metric.title, help=metric.help, format=metric.format)
-    return shown
+    return shown | dict.fromkeys(rows.hidden)
 
 
-def table(results: Sequence[VariantResult], normalizer: str) -> None:
+def table(results: Sequence[VariantResult], normalizer: str, kind: Rows = MECHANISMS) -> None:
     """Draw the table and offer it as CSV."""
     rows = frame(results, normalizer)
     shown = rows.assign(
@@ -105,13 +124,13 @@ def table(results: Sequence[VariantResult], normalizer: str) -> None:
         width="stretch",
         height="content",
         placeholder="–",
-        column_config=_columns(normalizer),
+        column_config=_columns(normalizer, kind),
         key="scores",
     )
     st.download_button(
         "Download as CSV",
-        rows.to_csv(index=False),
-        file_name="attnscope-compare.csv",
+        rows.drop(columns=list(kind.hidden)).to_csv(index=False),
+        file_name=kind.file_name,
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

@@ -55,8 +55,8 @@ def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choi
         with st.expander("Decoding", icon=":material/tune:"):
             options = decoding.choose()
         with st.expander("Scoring and view", icon=":material/visibility:"):
-            normalizer = _normalizer()
-            every_token, special = _rows()
+            normalizer = choose_normalizer()
+            every_token, special = choose_rows()
             blink = _blink(infos, variants)
     trained = tuple(info.name for info in infos if info.checkpoint)
     view = View(
@@ -81,7 +81,8 @@ def _linked(source: Source) -> dict[str, str | None]:
     return {"run": heard.run.name, "utterance": heard.id, "look": heard.variant}
 
 
-def _normalizer() -> str:
+def choose_normalizer() -> str:
+    """Draw the control of what is done to texts before counting errors."""
     return st.selectbox(
         "Text normaliser",
         NORMALIZERS,
@@ -91,7 +92,8 @@ def _normalizer() -> str:
     )
 
 
-def _rows() -> tuple[bool, bool]:
+def choose_rows() -> tuple[bool, bool]:
+    """Draw the controls of which rows maps show: (label every token, special tokens)."""
     every_token = st.toggle(
         "Label every token",
         key="every_token",

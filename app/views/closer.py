@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import backend, cards, charts, links
-from app.charts.attention import SMALL_HEIGHT
 from app.comparison import VariantResult
 from app.controls import decoding, recording
 from app.links import CloserView
@@ -14,18 +13,10 @@ from app.player import CONTAINER, player
 from app.samples import Sample, samples
 from app.theme import palette
 from app.transcript import transcript
-from app.views import anatomy
+from app.views import anatomy, heads
 from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
 from models.audio import Recording
 from models.recogniser import CTC, VariantInfo, variants
-
-ROLES = {
-    "aligner": "follows speech sharply, token by token",
-    "local": "follows speech loosely, over a wide stretch",
-    "global": "has places, but in no order of time",
-    "sink": "parks its mass in one place whatever the token",
-    "diffuse": "does not know where it listens",
-}
 
 
 @dataclass(frozen=True)
@@ -162,23 +153,7 @@ def _whole(subject: Subject) -> None:
 
 def _heads(subject: Subject) -> None:
     """Every layer and head on its own, with what it is for."""
-    st.subheader("Heads", anchor="heads", help="Each head is a map of its own; the map above is "
-                 "their mean. Its role is judged from this recording alone.")  # fmt: skip
-    alignment, theme = subject.result.decoded.alignment, palette(st.context.theme.type)
+    st.subheader("Heads", anchor="heads", help=heads.HELP)
+    result = subject.result
     with st.container(key="maps"):
-        for report in subject.result.diagnosis.heads:
-            with st.container(key=f"card_head_{report.layer}_{report.head}", border=True):
-                name = f"head {report.head + 1}"
-                if alignment.layers > 1:
-                    name = f"layer {report.layer + 1}, {name}"
-                figure = charts.attention_map(
-                    alignment.head(report.layer, report.head),
-                    seconds=subject.recording.seconds,
-                    palette=theme,
-                    fit=SMALL_HEIGHT,
-                )
-                st.markdown(f"**{name}** · {report.role}", help=ROLES.get(report.role, ""))
-                st.plotly_chart(figure, theme=None, config=PLOT, alt=f"Attention map of {name}",
-                                key=f"plot_head_{report.layer}_{report.head}")  # fmt: skip
-                if report.evidence:
-                    st.caption(plain(report.evidence))
+        heads.head_maps(result.decoded.alignment, result.diagnosis.heads, subject.recording.seconds)
