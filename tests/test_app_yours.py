@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from analysis.foreign import ReadOptions
 from app import brought
 from app.backend import Store
 from app.brought import File
+from app.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
 from tests.test_app import calm, html_of, library, tone  # noqa: F401
@@ -340,6 +342,21 @@ def test_speech_comes_from_the_file_else_from_the_recording():
 def test_text_is_put_together_from_tokens(tokens, text):
     [outcome] = read(File("a.npz", npz(tokens=tokens)))
     assert outcome.result.decoded.text == text
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["▁so", "▁he", "re", "<eos>"], ["so", "here"]),
+        (["so", "it", "is"], ["so", "it", "is"]),
+        (["n", "o", "<space>", "n", "o"], ["no", "no"]),
+    ],
+)
+def test_words_of_other_toolkits_can_be_heard_one_by_one(tokens, words):
+    alignment = Alignment.from_arrays(diagonal(len(tokens), 50), tokens, 0.04)
+    found = timed_words(alignment)
+    assert [word.text for word in found] == words
+    assert all(first.start < second.start for first, second in pairwise(found))
 
 
 @settings(max_examples=40, deadline=None)
