@@ -148,5 +148,5 @@ def _fresh(seconds: np.ndarray, counts: np.ndarray) -> np.ndarray:
     back = seconds <= np.minimum.accumulate(seconds, axis=1)
     forwards = (onward.sum(axis=1) >= back.sum(axis=1))[:, None]
     fresh = np.where(forwards, onward, back)
-    enough = fresh.sum(axis=1) >= np.maximum(3, 0.2 * counts)
+    enough = fresh.sum(axis=1) >= np.maximum(3, 0.4 * counts)
     return fresh | ~enough[:, None]

@@ -24,7 +24,7 @@ class Thresholds:
     noisy_rows: float = 0.03  # share of stray and vague rows from which one row more is wanted
     jump_heard: float = 0.7  # of that audio had been heard before; else it was only late
     passed_tokens: int = 9  # rows that read late what was passed over; fewer ahead are strays
-    passed_words: int = 4  # the same for word tokens
+    passed_words: int = 3  # the same for word tokens, of which the first may look like a stray
     wander_back: float = 0.25  # share of steps that go back; noise and loops stay under a sixth
     wander_travel: float = 1.5  # times the stretch read, travelled back; a few strays do once
     wander_tokens: int = 10  # steps; of fewer a few strays would be a quarter
