@@ -34,9 +34,10 @@ def write_corpus(folder: Path, seconds: list[float]) -> Path:
 
 
 def plain_items(count: int, corpus: str = "a") -> list[Item]:
-    """Items without recordings: u00000 says "word0", and so on."""
+    """Items without recordings: a00000 says "word0", and so on."""
     utterances = (
-        Utterance(f"u{n:05d}", Path(f"{n}.wav"), f"word{n} word", corpus) for n in range(count)
+        Utterance(f"{corpus}{n:05d}", Path(f"{n}.wav"), f"word{n} word", corpus)
+        for n in range(count)
     )
     return [Item(each.id, (each,), each.text) for each in utterances]
 

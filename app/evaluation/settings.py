@@ -53,6 +53,7 @@ class Settings:
             search=SearchOptions(**search),
             normalizer=values["normalizer"],
             max_seconds=values["max_seconds"],
+            keep_alignments=values["keep_alignments"],
             gap=values["gap"],
             checkpoints=tuple(values["checkpoints"].items()),
         )
