@@ -8,12 +8,13 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from types import MappingProxyType
 
 import streamlit as st
 
 from analysis.errors import score
-from app import backend
+from app import backend, cards
 from app.backend import Request
 from app.comparison import VariantResult
 from models.audio import FRAME_SECONDS, Recording
@@ -169,3 +170,22 @@ def value(point: Point, measure: str, reference: str | None, normalizer: str) ->
         return point.metrics.get(measure)
     wer = None if reference is None else score(reference, point.text, normalizer).wer
     return None if wer is None else 100 * wer
+
+
+def verdict_table(rows: Mapping[str, Sequence[Point | None]], titles: Sequence[str]) -> str:
+    """Verdicts of every mechanism (rows) at every level (columns), as HTML."""
+    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in titles)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f'<td class="attn-lab">{_cell(point)}</td>' for point in points)
+        + "</tr>"
+        for name, points in rows.items()
+    )
+    return (
+        '<div class="attn-matrix-room"><table class="attn-matrix"><caption>Verdicts, level by '
+        f"level</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(point: Point | None) -> str:
+    return "–" if point is None else cards.badge(point.verdict)

@@ -19,7 +19,7 @@ from models import stress
 from models.audio import Recording
 from models.search import SearchOptions
 from tests.conftest import hum
-from tests.test_app import calm, html_of, library, maps_of, tone  # noqa: F401
+from tests.test_app import calm, copied, html_of, library, maps_of, tone  # noqa: F401
 
 NORMALIZERS = ("none", "basic", "english")
 
@@ -57,11 +57,15 @@ def test_curves_of_wer_and_a_metric_and_the_maps_of_the_hardest_level(page):
     page.run()
     assert calm(page)
     drawn = curves_of(page)
-    assert list(drawn) == ["WER (%), normaliser “basic”", "monotonicity"]
+    assert list(drawn) == ["WER (%), normaliser “basic”", "monotonicity (no unit)"]
     for figure in drawn.values():
         assert [trace["name"] for trace in figure["data"]] == ["dot", "location"]
         assert figure["layout"]["xaxis"]["ticktext"] == ["as it is", "2"]
         assert "times heard" in figure["layout"]["xaxis"]["title"]["text"]
+    table = next(
+        text for text in map(str, [e.value for e in page.get("html")]) if "attn-lab" in text
+    )
+    assert table.count('class="attn-badge') == 4  # two mechanisms at two levels, icon and words
     maps = maps_of(page)
     assert set(maps) == {"dot", "location"}
     assert maps["dot"]["layout"]["xaxis"]["range"] == [0, 2]  # a second, twice
@@ -112,7 +116,10 @@ def test_a_level_that_is_too_long_is_said_and_the_others_are_drawn(page):
     page.run()
     assert calm(page)
     assert "601 s, longer than the limit of 600 s" in page.warning[0].value
-    assert curves_of(page)["monotonicity"]["layout"]["xaxis"]["ticktext"] == ["as it is", "2"]
+    assert curves_of(page)["monotonicity (no unit)"]["layout"]["xaxis"]["ticktext"] == [
+        "as it is",
+        "2",
+    ]
 
 
 def test_what_is_no_level_is_refused_in_place(page):
@@ -140,7 +147,7 @@ def test_stopped_halfway_it_shows_what_there_is_and_goes_on(page):
     page.run()
     assert calm(page)
     assert "Stopped after 2 of 3." in [text.value for text in page.markdown]
-    assert curves_of(page)["monotonicity"]["data"][0]["y"][2] is None
+    assert curves_of(page)["monotonicity (no unit)"]["data"][0]["y"][2] is None
     page.button(key="lab_continue").click()
     page.run()
     assert curves_of(page)["WER (%), normaliser “basic”"]["data"][0]["y"][2] is not None
@@ -151,7 +158,7 @@ def test_without_what_was_said_there_are_metrics_only(page):
     page.text_area[0].set_value("")
     page.run()
     assert calm(page)
-    assert list(curves_of(page)) == ["monotonicity"]
+    assert list(curves_of(page)) == ["monotonicity (no unit)"]
     assert "Write what is said" in page.info[0].value
 
 
@@ -168,6 +175,32 @@ def test_nothing_chosen(page):
     page.run()
     assert calm(page)
     assert "at least one mechanism" in page.info[0].value
+
+
+def test_a_broken_checkpoint_does_not_stop_the_others(page, copied):  # noqa: F811
+    (copied / "location.safetensors").write_bytes(b"broken")
+    page.run()
+    assert not page.exception
+    assert len(page.error) == 1
+    assert "location" in page.error[0].value
+    dot, location = curves_of(page)["WER (%), normaliser “basic”"]["data"]
+    assert None not in dot["y"]
+    assert location["y"] == [None, None]
+    assert list(maps_of(page)) == ["dot"]
+
+
+def test_maps_the_store_forgot_leave_the_curves(page, monkeypatch):
+    from app import backend
+
+    page.query_params["variants"] = "dot"
+    page.run()
+    backend.shared_store()._results.clear()
+    asked, real = [], backend.compare
+    monkeypatch.setattr(backend, "compare", lambda *a, **k: asked.append(a) or real(*a, **k))
+    page.run()
+    assert calm(page)
+    assert len(asked) == 1  # the level whose maps are shown
+    assert asked[0][0].seconds == 2
 
 
 def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):

@@ -65,6 +65,8 @@ def curves_figure(
     pad = 0.03 * (abs(places[-1] - places[0]) or 1)
     pad = pad if places[-1] >= places[0] else -pad
     axis = {"showgrid": True, "gridcolor": palette.grid, "zeroline": False,
+            "ticks": "outside", "ticklen": 6,
+            "tickcolor": "rgba(0,0,0,0)",  # only room, so that the axes' numbers keep apart
             "tickfont": {"size": 14, "color": palette.muted}}  # fmt: skip
     figure.update_layout(
         xaxis=axis

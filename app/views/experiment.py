@@ -14,6 +14,8 @@ from app.views.parts import plain
 from models.recogniser import VariantInfo
 from models.search import SearchOptions
 
+KEPT = 5000  # points of a session: a text and some numbers each
+
 Points = dict[tuple[float, str], Point]  # by level and mechanism
 
 
@@ -144,8 +146,15 @@ def _decode_level(
             errors[outcome.name] = outcome.error
         else:
             point = points[level, outcome.name] = lab.point(outcome.result)
-            st.session_state.lab_points[request.key(outcome.name)] = point
+            _keep(request.key(outcome.name), point)
     return errors
+
+
+def _keep(key: tuple, point: Point) -> None:
+    kept: dict[tuple, Point] = st.session_state.lab_points
+    kept[key] = point
+    while len(kept) > KEPT:
+        del kept[next(iter(kept))]  # the oldest
 
 
 def _busy(experiment: Experiment, place: DeltaGenerator) -> DeltaGenerator:

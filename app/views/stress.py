@@ -158,16 +158,34 @@ def _curves(experiment: Experiment, points: Points, view: StressView) -> StressV
         _curve(experiment, points, WER, f"WER (%), normaliser “{experiment.normalizer}”")
         if experiment.trial.stress.name == "cut":
             st.caption("What is left of the words after a cut is not known, so there is no WER.")
+    _verdicts(experiment, points)
     metric, every = _which()
-    _curve(experiment, points, metric, METRICS[metric].title)
+    _curve(experiment, points, metric, _axis(metric))
     st.caption(METRICS[metric].help)
     if every:
         with st.container(key="lab_metrics"):
             for name in METRICS:
                 if name != metric:
-                    _curve(experiment, points, name, METRICS[name].title, small=True)
+                    _curve(experiment, points, name, _axis(name), small=True)
     _numbers(experiment, points)
     return replace(view, metric=metric, every=every)
+
+
+def _verdicts(experiment: Experiment, points: Points) -> None:
+    """Who listens well at which level, in words."""
+    rows = {
+        info.name: [points.get((level, info.name)) for level in experiment.levels]
+        for info in experiment.infos
+    }
+    st.html(lab.verdict_table(rows, [experiment.title(level) for level in experiment.levels]))
+
+
+def _axis(name: str) -> str:
+    """Title of a metric's axis with its unit."""
+    title = METRICS[name].title
+    if name == "repeated_tokens":
+        return f"{title} (tokens)"
+    return title if "(" in title or "/" in title else f"{title} (no unit)"
 
 
 def _which() -> tuple[str, bool]:
