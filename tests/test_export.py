@@ -89,6 +89,16 @@ def test_figures_are_vectors_and_pixels_of_the_map(use_checkpoints, clip, tmp_pa
     assert re.search(r"REF: .*(no|NO)", (tmp_path / "location.sclite.txt").read_text())
 
 
+def test_every_format_is_explained_and_offered(capsys):
+    page = (Path(__file__).resolve().parent.parent / "docs" / "interop.md").read_text("utf-8")
+    table = page.partition("## Out")[2]
+    assert main(["compare", "--help"]) == 0
+    offered = capsys.readouterr().out
+    for name in export.FORMATS:
+        assert f"`{name}`" in table
+        assert re.search(rf"\b{name}\b", offered)
+
+
 def test_unknown_formats_are_wrong_usage(use_checkpoints, clip, tmp_path, capsys):
     arguments = ["compare", str(clip), "--export", str(tmp_path / "out"), "--formats"]
     assert main([*arguments, "ctm,docx"]) == 2

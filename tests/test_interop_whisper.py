@@ -1,5 +1,6 @@
 """Whisper through our loader: transformers' own text and attention, long and foreign speech."""
 
+import copy
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +104,14 @@ def test_a_language_can_be_given(folder):
     assert german.decoder.prompt.languages == (numbers["<|de|>"],)
     with pytest.raises(CheckpointError, match="knows no language 'xx'"):
         whisper.load(folder, language="xx")
+
+
+def test_languages_are_found_by_their_tokens_where_no_list_names_them(model):
+    other = copy.deepcopy(model.decoder.model)
+    del other.generation_config.lang_to_id
+    prompt = variants._prompt(other, model.alphabet, None)
+    assert set(prompt.languages) == set(model.decoder.prompt.languages)
+    assert prompt.rest == model.decoder.prompt.rest
 
 
 # --- every option of our search -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A Whisper model as a variant: windows, decoding, and maps put together again."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,8 @@ FRAME = 320  # samples of one encoder frame: 20 ms
 CUT_FROM = 2 / 3  # of a window: where a long recording may be cut at the earliest
 QUIET_SECONDS = 0.2  # over which loudness is measured where a recording is cut
 BATCH = 4  # windows encoded at once
-_LANGUAGE = 2, 3  # letters of a language's code
+_SPECIAL = re.compile(r"<\|[^|]+\|>")
+_LANGUAGE = re.compile(r"<\|[a-z]{2,3}\|>")
 
 
 @dataclass(frozen=True)
@@ -288,7 +290,7 @@ def _alphabet(tokenizer: Any, model: Any) -> ByteAlphabet:
     for token, number in tokenizer.get_vocab().items():
         if number < size:
             names[number] = token
-    special = {number for number, token in enumerate(names) if token.startswith("<|")}
+    special = {number for number, token in enumerate(names) if _SPECIAL.fullmatch(token)}
     eos = model.generation_config.eos_token_id
     eos = eos[0] if isinstance(eos, list) else eos
     if eos is None or not 0 <= eos < size:
@@ -303,7 +305,7 @@ def _prompt(model: Any, alphabet: ByteAlphabet, language: str | None) -> Prompt:
     start = config.decoder_start_token_id or model.config.decoder_start_token_id
     languages = dict(getattr(config, "lang_to_id", None) or {})
     if not languages and getattr(config, "is_multilingual", False):
-        languages = {t: n for t, n in numbers.items() if len(t.strip("<|>")) in _LANGUAGE}
+        languages = {token: n for token, n in numbers.items() if _LANGUAGE.fullmatch(token)}
     chosen = tuple(languages.values())
     if language is not None:
         if f"<|{language}|>" not in languages:
