@@ -11,7 +11,6 @@ import pandas as pd
 from analysis.alignment import Alignment
 from analysis.diagnosis import SEVERITY
 from app.evaluation import (
-    Item,
     RunError,
     load_alignment,
     load_errors,
@@ -19,15 +18,15 @@ from app.evaluation import (
     load_settings,
     load_summary,
 )
+from app.evaluation.replay import recording_of
 from app.evaluation.run import opened
 from app.evaluation.settings import Settings
 from app.evaluation.summary import summarise
-from app.evaluation.work import open_item, results_of
+from app.evaluation.work import results_of
 from app.report.content import Case, Heard, Report, evidence
 from models.audio import AudioError, Recording, plain
 from models.checkpoint import CheckpointError
 from models.recogniser import variants
-from models.training.corpus import Utterance
 
 CASES = 10  # recordings shown in full
 ERRORS = 50  # unreadable recordings named
@@ -86,6 +85,8 @@ def _facts(
     yield "search", "greedy" if search["beam"] == 1 else f"beam {search['beam']}"
     if search["ctc_weight"]:
         yield "CTC weight", f"{search['ctc_weight']:g}"
+    if search.get("lm_weight"):
+        yield "language model", f"{search['lm_weight']:g}"
     yield "normaliser", settings["normalizer"]
     interval = summary["interval"]
     level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
@@ -143,21 +144,12 @@ class _Cases:
             warnings=tuple(json.loads(worst.warnings)),
         )
 
-    def _item(self, row: Any) -> Item:
-        start = 0.0 if pd.isna(row.start) else row.start
-        end = None if pd.isna(row.end) else row.end
-        paths = row.path.split("\n")
-        utterances = tuple(Utterance(row.id, Path(p), "", start=start, end=end) for p in paths)
-        level = None if pd.isna(row.level) else row.level
-        return Item(row.id, utterances, None, row.stress, level)
-
     def _recording(self, row: Any) -> Recording | None:
         """What was decoded, where its files still are what they were."""
         try:
-            recording = open_item(self._item(row), Settings.from_json(self.settings))
+            return recording_of(row._asdict(), self.settings)
         except AudioError:
             return None
-        return recording if abs(recording.seconds - row.seconds) < 0.01 else None
 
     def _maps(
         self, row: Any, names: list[str], recording: Recording | None
