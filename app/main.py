@@ -10,7 +10,7 @@ if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
 from app.theme import ICON, style_sheet  # noqa: E402
-from app.views import closer, compare, stress, yours  # noqa: E402
+from app.views import closer, compare, failures, scores, stress, yours  # noqa: E402
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
         st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare",
                 default=True),
         st.Page(closer.page, title="Look closer", icon=":material/zoom_in:", url_path="closer"),
+        st.Page(failures.page, title="Failures", icon=":material/report:", url_path="failures"),
+        st.Page(scores.page, title="Scores", icon=":material/leaderboard:", url_path="scores"),
         st.Page(stress.page, title="Stress lab", icon=":material/fitness_center:",
                 url_path="stress"),
         st.Page(yours.page, title="Your attention", icon=":material/upload_file:",

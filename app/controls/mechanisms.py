@@ -6,7 +6,7 @@ import streamlit as st
 
 from models.recogniser import VariantInfo
 
-FAMILIES = {"ctc": "CTC"}
+FAMILIES = {"ctc": "CTC", "espnet": "ESPnet"}
 
 
 def restore(infos: Sequence[VariantInfo], wanted: Sequence[str] | None) -> None:
@@ -15,6 +15,12 @@ def restore(infos: Sequence[VariantInfo], wanted: Sequence[str] | None) -> None:
         names = [info.name for info in members if info.checkpoint]
         chosen = [name for name in names if wanted is None or name in wanted]
         st.session_state.setdefault(f"family {family}", chosen)
+
+
+def forget() -> None:
+    """Let the controls take their values from `restore` when they are drawn next."""
+    for name in [key for key in st.session_state if str(key).startswith("family ")]:
+        del st.session_state[name]
 
 
 def by_family(infos: Sequence[VariantInfo]) -> dict[str, list[VariantInfo]]:

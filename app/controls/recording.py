@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app import runs
+from app.controls import runs as run_control
+from app.runs import Heard
 from app.samples import Sample
+from models.audio import AudioError, Recording
 
 SOURCES = ("Sample", "Upload", "Record")
+RUN = "Run"  # a source only where there are evaluated sets
+SET = "recording_run"  # key of the control that chooses the set
+LISTED = 300  # recordings of a run that the control offers; the Failures page finds any
 WIDGETS = {"Upload": "upload", "Record": "microphone"}
 
 
@@ -15,31 +22,53 @@ WIDGETS = {"Upload": "upload", "Record": "microphone"}
 class Source:
     """The bytes of the chosen recording, before anything was checked."""
 
-    kind: str  # one of SOURCES
+    kind: str  # one of SOURCES, or RUN
     content: bytes | None  # None: nothing chosen yet
     name: str  # as the user knows it: text to show, never a path
     sample: Sample | None = None
+    heard: Heard | None = None  # of a run, whose recording was read and checked already:
+    recording: Recording | None = None
+    problem: str = ""  # why there is none
 
 
-def restore(wanted: str | None, samples: Mapping[str, Sample]) -> None:
-    """Give the controls that have no value yet the wanted sample, or what was chosen last.
+def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | None = None) -> None:
+    """Give the controls that have no value yet what is wanted, or what was chosen last.
+
+    Wanted is a sample, or a recording of a run.
 
     Streamlit forgets a control's value as soon as a run leaves it out: the sample while an upload
     is shown, or all of them while another page is.
     """
     state = st.session_state
     state.setdefault("last_sample", wanted)
+    if heard is not None and "heard" not in state:
+        state.heard = heard
+        state.setdefault("last_source", RUN)
+    state.setdefault("heard", None)
     state.setdefault("last_source", "Sample" if samples else "Upload")
     state.setdefault("kept", {})  # kind -> Source, so that another page still has the upload
     state.setdefault("source", state.last_source)
     state.setdefault("sample", state.last_sample or next(iter(samples), None))
 
 
+def turn_to(heard: Heard) -> None:
+    """Let the controls choose this recording of a run when they are drawn next."""
+    state = st.session_state
+    state.heard = heard
+    state.source = state.last_source = RUN
+    state[SET] = state[f"last_{SET}"] = heard.run.name
+    state.utterance = heard.id
+
+
 def choose(samples: Mapping[str, Sample]) -> Source:
     """Draw the controls and say what is chosen."""
+    library = runs.library()
+    sources = (*SOURCES, RUN) if library else SOURCES
+    if st.session_state.source not in sources:
+        st.session_state.source = sources[0]
     kind = st.segmented_control(
         "Where from",
-        SOURCES,
+        sources,
         key="source",
         required=True,
         label_visibility="collapsed",
@@ -48,6 +77,8 @@ def choose(samples: Mapping[str, Sample]) -> Source:
     st.session_state.last_source = kind
     if kind == "Sample":
         return _sample(samples)
+    if kind == RUN:
+        return _of_run(library)
     if kind == "Upload":
         st.file_uploader(
             "Audio file",
@@ -111,13 +142,51 @@ def _sample(samples: Mapping[str, Sample]) -> Source:
     return Source("Sample", sample.path.read_bytes(), sample.title, sample)
 
 
-def reference(source: Source) -> str | None:
-    """What was said; a sample knows, and may be corrected."""
-    name = source.sample.name if source.sample else source.kind
-    said: dict[str, str] = st.session_state.setdefault("said", {})
-    st.session_state.setdefault(
-        f"reference {name}", said.get(name, source.sample.text if source.sample else "")
+def _of_run(library: Mapping[str, runs.Run]) -> Source:
+    """A recording of an evaluated set, by its name there."""
+    before: Heard | None = st.session_state.heard
+    run_control.restore(before.run.name if before else None, library, SET)
+    run = run_control.choose(library, SET)
+    name = _name_in(run, before)
+    if name is None:
+        return Source(RUN, None, "", problem=f"{run.name} has no recordings.")
+    if before is None or (before.run, before.id) != (run, name):
+        before = Heard(run, name)
+    st.session_state.heard = before
+    try:
+        return Source(RUN, None, name, heard=before, recording=runs.recording(run, name))
+    except AudioError as error:
+        return Source(RUN, None, name, heard=before, problem=str(error))
+
+
+def _name_in(run: runs.Run, before: Heard | None) -> str | None:
+    wanted = st.session_state.get("utterance", before.id if before else None)
+    names = runs.names(run, LISTED, wanted)
+    if not names:
+        return None
+    st.session_state.utterance = wanted if wanted in names else names[0]
+    return st.selectbox(
+        "Recording",
+        names,
+        key="utterance",
+        help=f"The first {LISTED} of the set; the Failures page finds any, and brings you here.",
     )
+
+
+def _said(source: Source) -> tuple[str, str]:
+    """Name under which what is said is kept, and what is known of it."""
+    if source.heard:
+        return f"{source.heard.run.name} {source.heard.id}", runs.said(source.heard) or ""
+    if source.sample:
+        return source.sample.name, source.sample.text
+    return source.kind, ""
+
+
+def reference(source: Source) -> str | None:
+    """What was said; a sample or a run knows, and may be corrected."""
+    name, text = _said(source)
+    said: dict[str, str] = st.session_state.setdefault("said", {})
+    st.session_state.setdefault(f"reference {name}", said.get(name, text))
     text = st.text_area(
         "What is said (optional)",
         key=f"reference {name}",

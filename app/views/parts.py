@@ -5,6 +5,7 @@ import streamlit as st
 from app import backend
 from app.backend import Request, Store
 from app.controls.recording import Source
+from app.runs import Heard
 from app.samples import Sample
 from models.audio import AudioError, Recording
 from models.search import SearchOptions
@@ -28,6 +29,11 @@ def write_address(params: dict[str, str]) -> None:
 
 def opened(source: Source) -> Recording | None:
     """The chosen recording; what is wrong with it is said in its place."""
+    if source.recording is not None:
+        return source.recording
+    if source.problem:
+        st.error(plain(source.problem), icon=":material/error:")
+        return None
     if source.content is None:
         _invite(source.kind)
         return None
@@ -48,16 +54,16 @@ def _invite(kind: str) -> None:
 
 
 def request_for(
-    recording: Recording, sample: Sample | None, options: SearchOptions
+    recording: Recording, shared: Sample | Heard | None, options: SearchOptions
 ) -> tuple[Request, Store]:
-    """What is to be decoded, and where its results live: a sample's are everybody's."""
+    """What is to be decoded, and where its results live: a sample's or a run's are everybody's."""
     request = Request(backend.digest_of(recording), options)
-    return request, backend.shared_store() if sample else backend.private_store()
+    return request, backend.shared_store() if shared else backend.private_store()
 
 
-def address_note(sample: Sample | None) -> None:
+def address_note(shared: Sample | Heard | None) -> None:
     """What the address of the page can and cannot say."""
-    if sample:
+    if shared:
         st.caption("The address of this page shows this very view to anybody who opens it.")
     else:
         st.caption(

@@ -1,0 +1,101 @@
+"""Which evaluated set: the operator's runs by name, and what to do where there is none yet."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app import runs, trial
+from app.evaluation import RunError
+from app.runs import Run
+from models.checkpoint import CheckpointError
+
+COMMAND = "python -m app evaluate MANIFEST --out {}/NAME --keep-alignments"
+
+
+KEY = "run"  # of the control on pages about sets, which keep their choice together
+
+
+def restore(wanted: str | None, library: Mapping[str, Run], key: str = KEY) -> None:
+    """Choose the wanted run, or the one chosen last, where none is chosen yet."""
+    state = st.session_state
+    state.setdefault(key, state.get(f"last_{key}", wanted))
+    if state[key] not in library:
+        state[key] = next(iter(library), None)
+
+
+def choose(library: Mapping[str, Run], key: str = KEY) -> Run:
+    """Draw the control and say which run is chosen; there must be one."""
+    name = st.selectbox(
+        "Evaluated set",
+        list(library),
+        key=key,
+        format_func=lambda name: "The samples" if name == trial.NAME else name,
+        help="Runs of `python -m app evaluate` in the folder that the dashboard was started with "
+        "(`--runs`, by default `runs`).",
+    )
+    st.session_state[f"last_{key}"] = name
+    return library[name]
+
+
+def invite(what: str) -> None:
+    """What a page shows where there is nothing evaluated yet.
+
+    Parameters
+    ----------
+    what
+        One sentence: what the page shows.
+    """
+    with st.container(key="invite"):
+        st.markdown(f"### {what}")
+        st.markdown("There is no evaluated set yet. This command makes one of your own recordings:")
+        st.code(COMMAND.format(runs.folder()), language="bash")
+        if trial.possible():
+            with st.empty().container():  # what stood here goes at once, not when all is done
+                _offer()
+        else:
+            st.caption("The samples cannot be evaluated here: mechanisms or samples are missing.")
+
+
+def _offer() -> None:
+    state = st.session_state.get("trial", "")
+    if state == "running":
+        _evaluate()
+        return
+    if state == "stopped":
+        st.markdown("Stopped; what is done stays.")
+    st.button(
+        "Go on" if state == "stopped" else "Evaluate the samples now",
+        key="trial_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=st.session_state.update,
+        args=({"trial": "running"},),
+        help="Decode the short clips that come with AttnScope by every trained mechanism. It takes "
+        "seconds, and everything this page does can be tried on them.",
+    )
+
+
+def _evaluate() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        bar = st.empty()
+        st.button(
+            "Stop",
+            key="trial_stop",
+            icon=":material/stop:",
+            on_click=st.session_state.update,
+            args=({"trial": "stopped"},),
+            help="Stop after the clip that is being decoded; what is done stays.",
+        )
+    bar.progress(0.0, text="The mechanisms are loaded …")
+
+    def show(done: int, total: int) -> None:
+        bar.progress(done / max(1, total), text=f"{done} of {total} clips heard by everyone")
+
+    try:
+        trial.run(show)
+    except (RunError, CheckpointError) as error:
+        st.session_state.trial = ""
+        st.error(str(error), icon=":material/error:")
+        return
+    st.session_state.trial = ""
+    st.rerun()

@@ -1,0 +1,246 @@
+"""Failures: what went wrong in an evaluated set, how often, and where to hear it."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from html import escape
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import cards, gallery, matrices, run_links, runs, selection
+from app.controls import filters
+from app.controls import runs as run_control
+from app.evaluation import RunError
+from app.picker import picked, picker
+from app.run_links import FailuresView
+from app.runs import HEALTHY, Run
+from app.selection import Filter, Order
+from app.theme import palette
+from app.views.parts import plain, write_address
+from app.views.turn import turn_to
+
+WHAT = (
+    "Failures shows what went wrong in a whole evaluated set: how often, by which mechanism, and "
+    "where to hear it."
+)
+TILES, LINES = 24, 100  # decodings of a page
+USUAL_COLUMNS = ("id", "variant", "verdict", "wer", "seconds", "reference", "text")
+EXPORTS = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.apache.parquet")}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A run and what of it is on screen."""
+
+    run: Run
+    table: pd.DataFrame  # all results
+    view: FailuresView
+    places: np.ndarray  # of the rows that pass all filters, in order
+
+
+def page() -> None:
+    """Draw the page."""
+    library = runs.library()
+    state = st.session_state
+    if "failures_view" not in state:
+        state.failures_view = run_links.read_failures(st.query_params, library)
+    if not library:
+        run_control.invite(WHAT)
+        return
+    run_control.restore(state.failures_view.run, library)
+    with st.sidebar:
+        st.subheader("Set", anchor=False)
+        run = run_control.choose(library)
+    try:
+        table = runs.results(run)
+        normalizer = runs.summary(run)["normalizer"]
+    except RunError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    _show(run, table, normalizer)
+
+
+def _show(run: Run, table: pd.DataFrame, normalizer: str) -> None:
+    state = st.session_state
+    filters.restore(state.failures_view, table)
+    with st.sidebar:
+        st.subheader("Show only", anchor=False)
+        chosen = filters.choose(table)
+        st.button("Show everything", on_click=filters.clear, icon=":material/filter_alt_off:",
+                  width="stretch", help="Clear all filters.")  # fmt: skip
+    _head(run, table, normalizer)
+    _matrix(run, table, chosen)
+    st.subheader("Decodings", anchor="decodings")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        order = filters.order()
+        as_table = _form(state.failures_view.table)
+    places = _places(run, chosen, order, table)
+    page = min(state.f_page, max(0, len(places) - 1) // (LINES if as_table else TILES))
+    view = FailuresView(run.name, chosen, order, page, as_table, state.failures_view.columns)
+    _decodings(Chosen(run, table, view, places))
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _places(run: Run, chosen: Filter, order: Order, _table: pd.DataFrame) -> np.ndarray:
+    mask = selection.shown(_table, chosen, selection.around(_table, chosen))
+    return selection.in_order(_table, mask, order)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _counts(run: Run, chosen: Filter, _table: pd.DataFrame) -> pd.DataFrame:
+    return selection.counts(_table, selection.around(_table, chosen), chosen.every)
+
+
+def _head(run: Run, table: pd.DataFrame, normalizer: str) -> None:
+    recordings = len(table["id"].cat.categories)
+    failed = int((table["verdict"] != HEALTHY).sum())
+    name = "the samples" if run.name == runs.trial.NAME else run.name
+    sentence = (
+        f"{recordings:,} recordings heard by {len(runs.variants_of(table))} mechanisms: "
+        f"<b>{failed:,} of {len(table):,} decodings failed</b>. "
+        f"WER after the normaliser “{escape(normalizer)}”."
+    )
+    st.html(cards.heading(f"Failures in {name}", sentence))
+
+
+# --- how often
+
+
+def _matrix(run: Run, table: pd.DataFrame, chosen: Filter) -> None:
+    found = _counts(run, chosen, table)
+    if found.empty:
+        return
+    unit = "Decodings by mechanism and verdict: click a number, a name or a kind to see them"
+    if chosen.every:
+        unit = "Decodings in which each kind of failure was found: click to see them"
+    html = matrices.counts_table(found, chosen.kinds, chosen.variants, unit)
+    picker(html, "failures_matrix", _pick_cell)
+
+
+def _pick_cell() -> None:
+    cell = matrices.picked(picked("failures_matrix"))
+    if cell:
+        filters.only(*cell)
+
+
+# --- which
+
+
+def _form(table: bool) -> bool:
+    st.session_state.setdefault("f_form", "Table" if table else "Gallery")
+    form = st.segmented_control(
+        "Form",
+        ("Gallery", "Table"),
+        key="f_form",
+        required=True,
+        on_change=filters.first_page,
+        label_visibility="collapsed",
+        help="Small maps to look at, or a table with the columns of your choice.",
+    )
+    return form == "Table"
+
+
+def _decodings(chosen: Chosen) -> None:
+    if not len(chosen.places):
+        st.info("Nothing passes these filters: widen them in the sidebar, or show everything.",
+                icon=":material/filter_alt_off:")  # fmt: skip
+        _keep(chosen.view)
+        return
+    size = LINES if chosen.view.table else TILES
+    first = chosen.view.page * size
+    rows = chosen.table.iloc[chosen.places[first : first + size]]
+    _turn_pages(first, len(rows), len(chosen.places), chosen.view.page)
+    columns = chosen.view.columns
+    if chosen.view.table:
+        columns = _lines(chosen, rows)
+    else:
+        place = picker(gallery.tiles(chosen.run, rows, palette(st.context.theme.type)), "tiles")
+        if place is not None and place.isdecimal() and int(place) in rows.index:
+            row = chosen.table.loc[int(place)]
+            turn_to(chosen.run, row["id"], row["variant"])
+    _keep(replace(chosen.view, columns=columns))
+    _export(chosen)
+
+
+def _keep(view: FailuresView) -> None:
+    st.session_state.failures_view = view
+    write_address(run_links.write_failures(view))
+
+
+def _turn_pages(first: int, count: int, total: int, page: int) -> None:
+    state = st.session_state
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Back", disabled=not first, on_click=state.update, key="f_back",
+                  args=({"f_page": page - 1},), icon=":material/chevron_left:",
+                  help="The decodings before these.")  # fmt: skip
+        st.button("On", disabled=first + count >= total, on_click=state.update, key="f_on",
+                  args=({"f_page": page + 1},), icon=":material/chevron_right:",
+                  help="The decodings after these.")  # fmt: skip
+        st.markdown(f"**{first + 1:,}–{first + count:,}** of {total:,}")
+
+
+def _lines(chosen: Chosen, rows: pd.DataFrame) -> tuple[str, ...]:
+    """The table; returns its columns where they are not the usual ones."""
+    there = [name for name in chosen.table.columns if not name.startswith("found ")]
+    usual = selection.known(USUAL_COLUMNS, there)
+    st.session_state.setdefault(
+        "f_columns", list(selection.known(chosen.view.columns, there) or usual)
+    )
+    columns = st.multiselect(
+        "Columns",
+        there,
+        key="f_columns",
+        help="Of the table. The exports below have all columns whatever is chosen here.",
+    )
+    shown = rows[columns].assign(
+        **{name: 100 * rows[name] for name in ("wer", "cer") if name in columns}
+    )
+    number = st.column_config.NumberColumn
+    event = st.dataframe(
+        shown,
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        key="f_table",
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={"wer": number("WER (%)", format="%.1f"),
+                       "cer": number("CER (%)", format="%.1f"),
+                       "seconds": number("length (s)", format="%.1f")},
+    )  # fmt: skip
+    if event.selection.rows:
+        row = rows.iloc[event.selection.rows[0]]
+        st.button(
+            f"Open {plain(str(row['id']))} in Compare",
+            on_click=st.session_state.update,
+            args=({"f_open": (str(row["id"]), str(row["variant"]))},),
+            icon=":material/compare:",
+            help="Hear it, beside every mechanism.",
+        )
+    if opened := st.session_state.pop("f_open", None):
+        turn_to(chosen.run, *opened)
+    return () if tuple(columns) == usual else tuple(columns)
+
+
+def _content(run: Run, places: np.ndarray, kind: str) -> bytes:
+    rows = runs.full_rows(run, places)
+    if kind == "csv":
+        return rows.to_csv(index=False).encode()
+    return rows.to_parquet(index=False)
+
+
+def _export(chosen: Chosen) -> None:
+    with st.container(horizontal=True):
+        for kind, (title, mime) in EXPORTS.items():
+            st.download_button(
+                f"All {len(chosen.places):,} as {title}",
+                partial(_content, chosen.run, chosen.places, kind),
+                file_name=f"attnscope-failures.{kind}",
+                mime=mime,
+                key=f"f_export_{kind}",
+                icon=":material/download:",
+                on_click="ignore",
+                help="The decodings that pass the filters, in this order, with every column.",
+            )
+    st.caption("The address of this page shows this very view to anybody who opens it.")

@@ -1,0 +1,332 @@
+"""Scores: who makes fewer errors in an evaluated set, how sure that is, and on what."""
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import cards, edits, matrices, ratings, run_links, runs, trial
+from app.charts.interval import interval_figure
+from app.charts.scatter import scatter_figure
+from app.controls import runs as run_control
+from app.evaluation import RunError
+from app.picker import picker
+from app.run_links import MEASURES, ScoresView
+from app.runs import HEALTHY, Run
+from app.scores import METRICS
+from app.theme import palette
+from app.views.parts import PLOT, plain, write_address
+from app.views.turn import turn_to
+
+WHAT = "Scores shows who makes fewer errors in a whole evaluated set, and how sure that is."
+NAMES = {"wer": "word error rate", "cer": "character error rate"}
+GROUPS = 10  # columns of the table of groups
+TEXTS = 8  # decodings of a page
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run, its summary, and what is asked of it."""
+
+    run: Run
+    summary: dict[str, Any]
+    view: ScoresView
+
+    @property
+    def rate(self) -> str:
+        """Name of the error rate with its normaliser, for titles."""
+        return f"{NAMES[self.view.measure]} (normaliser “{self.summary['normalizer']}”)"
+
+
+def page() -> None:
+    """Draw the page."""
+    library, state = runs.library(), st.session_state
+    if "scores_view" not in state:
+        state.scores_view = run_links.read_scores(st.query_params, library, list(METRICS))
+    if not library:
+        run_control.invite(WHAT)
+        return
+    view: ScoresView = state.scores_view
+    run_control.restore(view.run, library)
+    with st.sidebar:
+        st.subheader("Set", anchor=False)
+        run = run_control.choose(library)
+        measure = _measure(view)
+    try:
+        shown = Shown(run, runs.summary(run), replace(view, run=run.name, measure=measure))
+        runs.results(run)
+    except RunError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    _sections(shown)
+
+
+def _measure(view: ScoresView) -> str:
+    st.session_state.setdefault("s_measure", view.measure)
+    return st.segmented_control(
+        "Error rate",
+        MEASURES,
+        key="s_measure",
+        required=True,
+        format_func=str.upper,
+        help="Of words (WER) or of characters (CER): wrong, missing and added ones for each one "
+        "that was said, pooled over the whole set.",
+    )
+
+
+def _sections(shown: Shown) -> None:
+    summary = shown.summary
+    name = "the samples" if shown.run.name == trial.NAME else shown.run.name
+    first = ratings.order(summary, shown.view.measure)
+    if not first:
+        st.html(cards.heading(f"Scores on {name}", ""))
+        st.info("No recording of this set has a reference, so there is nothing to score: evaluate "
+                "a manifest with texts.", icon=":material/edit_note:")  # fmt: skip
+        return
+    interval = summary["interval"]
+    sentence = (
+        f"{summary['utterances']:,} recordings, {first[0]['words']['reference']:,} words. Errors "
+        f"are counted after the normaliser “{escape(summary['normalizer'])}”; whiskers are the "
+        f"{interval['level']:.0%} bootstrap interval over {interval['unit']}s."
+    )
+    st.html(cards.heading(f"Scores on {name}", sentence))
+    _rates(shown, first)
+    _pairs(shown)
+    view = _groups(shown)
+    view = _scatter(replace(shown, view=view))
+    view = _texts(replace(shown, view=view))
+    st.session_state.scores_view = view
+    write_address(run_links.write_scores(view))
+    st.caption("The address of this page shows this very view to anybody who opens it.")
+
+
+# --- rates
+
+
+def _rates(shown: Shown, records: list[dict[str, Any]]) -> None:
+    measure = shown.view.measure
+    figure = interval_figure(
+        ratings.rates(records, measure), shown.rate, palette(st.context.theme.type)
+    )
+    st.plotly_chart(figure, theme=None, config=PLOT, key="s_rates",
+                    alt=f"{shown.rate} of every mechanism with its interval")  # fmt: skip
+    found = ratings.table(shown.summary)
+    with st.expander("The numbers", icon=":material/table:"):
+        _numbers(found, shown.summary["normalizer"])
+
+
+def _numbers(found: pd.DataFrame, normalizer: str) -> None:
+    shares = [name for name in found if name.startswith(("wer", "cer", "failed"))]
+    number, help_ = st.column_config.NumberColumn, f"After the normaliser “{normalizer}”."
+    titles = {"wer": "WER (%)", "wer_low": "from", "wer_high": "to", "cer": "CER (%)",
+              "cer_low": "from ", "cer_high": "to ", "failed": "failed (%)"}  # fmt: skip
+    st.dataframe(
+        found.assign(**{name: 100 * found[name].astype("Float64") for name in shares}),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        placeholder="–",
+        key="s_numbers",
+        column_config={
+            **{name: number(titles[name], help=help_, format="%.2f") for name in shares},
+            "rtfx": number("RTFx", help="Seconds of audio decoded in a second.", format="%.0f"),
+            "normalizer": None,
+        },
+    )
+    _download(found, "attnscope-scores", "s_numbers_csv")
+
+
+def _download(found: pd.DataFrame, name: str, key: str) -> None:
+    st.download_button(
+        "Download as CSV",
+        found.to_csv(index=False),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=key,
+        icon=":material/download:",
+        on_click="ignore",
+        help="Rates as shares, with full precision.",
+    )
+
+
+def _pairs(shown: Shown) -> None:
+    found = shown.summary["pairs"]
+    if not found:
+        return
+    st.subheader("Who is better, and how sure is it?", anchor="better")
+    st.markdown(
+        "Each row against each column: how likely it makes fewer **word errors** on another draw "
+        "of such recordings, and *p*, how often equal mechanisms would differ as much (MAPSSWE). "
+        f"Called sure where *p*, corrected for there being {len(found)} pairs, is below "
+        f"{matrices.SURE:g} and at least {matrices.FEW} segments differ."
+    )
+    names = [each["name"] for each in ratings.order(shown.summary, "wer")]
+    st.html(matrices.pairs_table(names, matrices.pairs_by_name(found)))
+
+
+def _groups(shown: Shown) -> ScoresView:
+    st.subheader("On what?", anchor="groups")
+    options = ratings.groupings(shown.run)
+    state = st.session_state
+    state.setdefault("s_by", shown.view.by)
+    if state.s_by not in options:
+        state.s_by = options[0]
+    by = st.selectbox(
+        "By",
+        options,
+        key="s_by",
+        width=260,
+        format_func=lambda name: name.replace("_", " "),
+        help="What recordings are told apart by: their length, or a column of the manifest.",
+    )
+    found = ratings.by_group(shown.run, shown.view.measure, by)
+    few = ratings.largest(found, by, GROUPS)
+    total = found["group"].nunique()
+    title = f"{shown.rate.capitalize()} in %, with its interval, by {by.replace('_', ' ')}"
+    if total > GROUPS:
+        title += f": the {GROUPS} of {total} with the most words"
+    st.html(matrices.groups_table(few, title))
+    _download(found, f"attnscope-scores-by-{by}", "s_groups_csv")
+    return replace(shown.view, by=by)
+
+
+# --- metric against error rate
+
+
+def _scatter(shown: Shown) -> ScoresView:
+    st.subheader("Does listening badly mean writing badly?", anchor="metrics")
+    metric, variant = _axes(shown)
+    view = replace(shown.view, metric=metric, variant=variant)
+    results = runs.results(shown.run)
+    places = ratings.points(shown.run, metric, view.measure, variant)
+    rows = results.iloc[places]
+    figure = scatter_figure(
+        rows[metric].to_numpy(),
+        100 * rows[view.measure].to_numpy(),
+        places,
+        (rows["verdict"] != HEALTHY).to_numpy(),
+        (METRICS[metric].title, f"{view.measure.upper()} of the decoding (%)"),
+        palette(st.context.theme.type),
+    )
+    event = st.plotly_chart(
+        figure, theme=None, config=PLOT, key="s_scatter", on_select="rerun",
+        selection_mode="points", alt=f"{METRICS[metric].title} against error rate, a point for "
+        "each decoding",
+    )  # fmt: skip
+    note = f"{len(places):,} decodings"
+    if len(places) == ratings.POINTS:
+        note = f"{len(places):,} decodings, drawn evenly from all"
+    st.caption(f"{note}. {METRICS[metric].help} Click a point to see its maps and hear it.")
+    for point in event.selection.points[:1]:
+        row = results.iloc[_place(point["customdata"])]
+        turn_to(shown.run, row["id"], row["variant"])
+    return view
+
+
+def _place(value: Any) -> int:
+    return int(value[0] if isinstance(value, list) else value)
+
+
+def _axes(shown: Shown) -> tuple[str, str | None]:
+    state, view = st.session_state, shown.view
+    variants = [each["name"] for each in shown.summary["variants"]]
+    state.setdefault("s_metric", view.metric)
+    state.setdefault("s_variant", view.variant)
+    if state.s_variant not in variants:
+        state.s_variant = None
+    with st.container(horizontal=True):
+        metric = st.selectbox(
+            "Metric",
+            list(METRICS),
+            key="s_metric",
+            width=260,
+            format_func=lambda name: METRICS[name].title,
+            help="\n".join(f"- {each.title}: {each.help}" for each in METRICS.values()),
+        )
+        variant = st.selectbox(
+            "Mechanism",
+            variants,
+            key="s_variant",
+            width=260,
+            placeholder="all",
+            help="Only decodings by this mechanism; none chosen shows all.",
+        )
+    return metric, variant
+
+
+# --- texts
+
+
+def _texts(shown: Shown) -> ScoresView:
+    st.subheader("What exactly was wrong?", anchor="texts")
+    variant, wrong = _which_texts(shown)
+    view = replace(shown.view, texts=variant, wrong=wrong)
+    if variant is None:
+        return replace(view, page=0)
+    places = ratings.worst(shown.run, variant)
+    pages = max(1, -(-len(places) // TEXTS))
+    number = st.session_state.s_page = min(st.session_state.s_page, pages - 1)
+    rows = runs.results(shown.run).iloc[places[number * TEXTS : (number + 1) * TEXTS]]
+    if not len(rows):
+        st.success("Not a single error.", icon=":material/check:")
+        return view
+    _turn_pages(number, pages, len(places))
+    html = "".join(_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples())
+    place = picker(f'<div class="attn-texts">{html}</div>', "s_texts_list")
+    if place is not None and place.isdecimal() and int(place) in rows.index:
+        turn_to(shown.run, rows.loc[int(place), "id"], variant)
+    return replace(view, page=number)
+
+
+def _which_texts(shown: Shown) -> tuple[str | None, bool]:
+    state, view = st.session_state, shown.view
+    names = [each["name"] for each in shown.summary["variants"]]
+    state.setdefault("s_texts", view.texts)
+    state.setdefault("s_wrong", view.wrong)
+    state.setdefault("s_page", view.page)
+    if state.s_texts not in names:
+        state.s_texts = None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        variant = st.selectbox(
+            "Texts of",
+            names,
+            key="s_texts",
+            width=260,
+            placeholder="choose a mechanism",
+            on_change=state.update,
+            args=({"s_page": 0},),
+            help="Shows what was said over what this mechanism wrote, most errors first.",
+        )
+        wrong = st.toggle(
+            "Only what is wrong",
+            key="s_wrong",
+            help="Leave out stretches of right words; their number stands in their place.",
+        )
+    return variant, wrong
+
+
+def _turn_pages(number: int, pages: int, total: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for title, step, sign in (("Back", -1, "chevron_left"), ("On", 1, "chevron_right")):
+            st.button(
+                title,
+                key=f"s_{title}",
+                disabled=not 0 <= number + step < pages,
+                on_click=st.session_state.update,
+                args=({"s_page": number + step},),
+                icon=f":material/{sign}:",
+                help="The texts before these." if step < 0 else "The texts after these.",
+            )
+        st.markdown(f"page **{number + 1}** of {pages}: {total:,} decodings with errors")
+
+
+def _text(row: Any, normalizer: str, wrong: bool) -> str:
+    words = edits.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
+    rate = f"<b>{cards.percent(row.wer)}</b> WER ({escape(normalizer)})" if row.wer == row.wer else ""
+    return (
+        f'<article><header>{cards.badge(row.verdict)} <button type="button" data-pick="{row.Index}" '
+        f'title="open in Compare: hear it">{escape(row.id)}</button> <span>{rate}</span></header>'
+        f"{words}</article>"
+    )
