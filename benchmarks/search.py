@@ -22,10 +22,12 @@ from functools import partial
 
 import torch
 
-from models.attention import Sizes, mechanisms
-from models.decoder import DecoderOptions, LSTMDecoder, build_decoder
+from models.attention import Sizes
+from models.decoder import Decoder, DecoderOptions, LSTMDecoder
+from models.registry import build, decoders
 from models.search import SearchOptions, decode
 from models.text import Alphabet
+from models.transformer import TransformerOptions
 
 ALPHABET = Alphabet()
 FRAMES_PER_SECOND, ENCODER_DIM = 25, 512
@@ -43,15 +45,17 @@ def recordings(count: int, seconds: float) -> tuple[torch.Tensor, torch.Tensor, 
     return encoded, torch.full((count,), frames), logits.log_softmax(-1)
 
 
-def random_decoder(mechanism: str, options: argparse.Namespace) -> LSTMDecoder:
+def random_decoder(mechanism: str, options: argparse.Namespace) -> Decoder:
     torch.manual_seed(0)
-    chosen = DecoderOptions(
+    lstm = DecoderOptions(
         embedding_dim=options.units,  # as ESPnet has it
         units=options.units,
         context_residual=True,
         attention=Sizes(attention_dim=options.attention_dim),
     )
-    decoder = build_decoder(mechanism, len(ALPHABET), ENCODER_DIM, chosen).eval()
+    sizes = {DecoderOptions: lstm, TransformerOptions: TransformerOptions()}
+    chosen = sizes[decoders()[mechanism].options]
+    decoder = build(mechanism, len(ALPHABET), ENCODER_DIM, chosen).eval()
     torch.nn.init.constant_(decoder.output.bias[ALPHABET.eos], NEVER)
     return decoder
 
@@ -175,7 +179,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--mechanisms", nargs="+", default=list(mechanisms()), help="default: all")
+    parser.add_argument("--mechanisms", nargs="+", default=list(decoders()), help="default: all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of speech (default 10)")
     parser.add_argument("--characters", type=float, default=15.0, help="a second (default 15)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16], help="recordings at once")
@@ -192,6 +196,9 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # ESPnet logs every step
     names = options.mechanisms
     if options.espnet:  # its decoder does not pass the previous output to forward attention
+        from models.interop.espnet.attention import ESPNET_TYPES as known
+
+        names = [name for name in names if ESPNET_TYPES.get(name, name) in known]
         names = [name for name in names if not name.startswith("forward")]
     how = compare if options.espnet else measure
     file = sys.stderr if options.json == "-" else sys.stdout

@@ -38,7 +38,8 @@ class TransformerOptions:
     decoder_layers: int = 2  # self-attention and cross-attention
     inner: int = 512  # of feed-forward layers
     dropout: float = 0.0  # on inputs, inside feed-forward layers and on what a sublayer adds
-    start: int = 0  # in training, positions are counted from a random number below this, or from 0
+    pace: float = 2.0  # frames from one token to the next, roughly: positions are counted in frames
+    start: int = 0  # in training, half of the sentences count from a random number below this
 
     def __post_init__(self) -> None:
         if self.dim % 2 or min(self.dim, self.encoder_layers, self.decoder_layers) < 1:
@@ -56,7 +57,7 @@ class TransformerState(NamedTuple):
     """What a hypothesis remembers: nothing but what it wrote."""
 
     cache: tuple[KeysValues, ...]  # of each decoder layer's self-attention, the global token first
-    place: Tensor  # (batch,) position of the next token
+    place: Tensor  # (batch,) position of the next token, in frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,7 @@ class _Heard(NamedTuple):
 
     frames: Tensor  # (batch, frames, dim)
     valid: Tensor  # (batch, 1, frames) bool
+    start: Tensor  # (batch,) position of the first frame and the first token
     layers: tuple[EncoderLayerOutput, ...]
 
 
@@ -106,11 +108,16 @@ class TransformerDecoder(Decoder):
     2309.17453), and all that flows from frames to tokens is in the maps. Without it such mass would
     fall on silence or on the first token and look like listening.
 
-    *Positions* are sinusoids, so that any length has them. Counted from 0, positions beyond the
-    longest training sentence would never have been seen, at which Transformers fail abruptly. In
-    training the count therefore may start anywhere (`TransformerOptions.start`; Kiyono et al. 2021,
-    arXiv 2109.05644; Likhomanenko et al. 2021, arXiv 2106.03143), so that only the distances within
-    a long recording are new, not the positions.
+    *Positions* are sinusoids, so that any length has them, and count frames: a token is `pace`
+    frames behind the one before it. Counted from 0, positions beyond the longest training sentence
+    would never have been seen, at which Transformers fail abruptly. In training the count therefore
+    starts anywhere for half of the sentences (`start`; Kiyono et al. 2021, arXiv 2109.05644;
+    Likhomanenko et al. 2021, arXiv 2106.03143), so that only the distances within a long recording
+    are new. The other half starts at 0, where listening is learned sooner.
+
+    *First weights*: cross-attention starts with the same projection for queries as for keys, so
+    that a token listens around its own position until it knows better (Ping et al. 2018, arXiv
+    1710.07654). It is a start and no constraint: the loss is that of every other decoder.
 
     *Maps* of a step are those of cross-attention, layer after layer on the axis of heads;
     `attention_maps` gives all three kinds for a transcript.
@@ -146,6 +153,9 @@ class TransformerDecoder(Decoder):
         self.decoder_norm = nn.LayerNorm(options.dim)
         self.output = nn.Linear(options.dim, vocabulary)
         self.dropout = nn.Dropout(options.dropout)
+        nn.init.normal_(self.embedding.weight, std=0.5)  # what is written does not drown its place
+        for layer in self.decoder_layers:
+            layer.heard.key.weight.data.copy_(layer.heard.query.weight)
 
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[TransformerMemory, TransformerState]:
         return self._offer(self._listen(encoded, lengths))
@@ -198,13 +208,12 @@ class TransformerDecoder(Decoder):
     def _listen(self, encoded: Tensor, lengths: Tensor, maps: bool = False) -> _Heard:
         """Self-attention on the shared encoder's frames."""
         valid = valid_frames(lengths.to(encoded.device), encoded.size(1))
-        token = self._token(len(encoded))
-        place = self._start(encoded)
-        frames, layers = self._place(self.projection(encoded), place), []
+        token, start = self._token(len(encoded)), self._start(encoded)
+        frames, layers = self._place(self.projection(encoded), start, 1.0), []
         for layer in self.encoder_layers:
             layers.append(layer(frames, token, valid[:, None], maps))
             frames = layers[-1].frames
-        return _Heard(self.encoder_norm(frames), valid, tuple(layers))
+        return _Heard(self.encoder_norm(frames), valid, start, tuple(layers))
 
     def _offer(self, heard: _Heard) -> tuple[TransformerMemory, TransformerState]:
         """Memory and first state: keys and values of frames and global token, computed once."""
@@ -212,8 +221,7 @@ class TransformerDecoder(Decoder):
         frames = torch.cat((token, heard.frames), 1)
         memory = tuple(layer.heard.offer(frames) for layer in self.decoder_layers)
         cache = tuple(layer.written.offer(token) for layer in self.decoder_layers)
-        state = TransformerState(cache, self._start(heard.frames))
-        return TransformerMemory(memory, heard.valid), state
+        return TransformerMemory(memory, heard.valid), TransformerState(cache, heard.start)
 
     def _write(
         self,
@@ -229,14 +237,16 @@ class TransformerDecoder(Decoder):
         if count > 1:
             causal = inputs.new_ones(count, before + count, dtype=torch.bool).tril(before)
         audible = memory.valid if intervention is None else intervention.frames(memory.valid)
-        hidden, layers = self._place(self.embedding(inputs), state.place), []
+        pace = self.options.pace
+        hidden, layers = self._place(self.embedding(inputs), state.place, pace), []
         for layer, cache, frames in zip(
             self.decoder_layers, state.cache, memory.layers, strict=True
         ):
             layers.append(layer(hidden, cache, frames, causal, audible[:, None], intervention))
             hidden = layers[-1].hidden
         logits = self.output(self.decoder_norm(hidden))
-        state = TransformerState(tuple(layer.cache for layer in layers), state.place + count)
+        place = state.place + pace * count
+        state = TransformerState(tuple(layer.cache for layer in layers), place)
         own, cross = [layer.written for layer in layers], [layer.heard for layer in layers]
         return _Written(logits, state, own, cross)
 
@@ -246,11 +256,12 @@ class TransformerDecoder(Decoder):
     def _start(self, batch: Tensor) -> Tensor:
         """(batch,) position of the first frame or token."""
         latest = self.options.start if self.training else 0
-        return torch.randint(max(1, latest), (len(batch),), device=batch.device)
+        start = torch.randint(max(1, latest), (len(batch),), device=batch.device)
+        return (start * torch.randint_like(start, 2)).float()
 
-    def _place(self, positions: Tensor, start: Tensor) -> Tensor:
+    def _place(self, positions: Tensor, start: Tensor, pace: float) -> Tensor:
         """Positions (batch, length, dim) that know where they are."""
-        places = start[:, None] + torch.arange(positions.size(1), device=start.device)
+        places = start[:, None] + pace * torch.arange(positions.size(1), device=start.device)
         return self.dropout(positions + sinusoids(places, positions.size(2)))
 
 

@@ -355,7 +355,7 @@ def test_it_learns_to_copy_and_where_to_listen():
         targets = F.pad(written, (0, 1), value=ALPHABET.eos)
         return spoken, torch.full((count,), letters * frames), targets
 
-    for _ in range(200):
+    for _ in range(150):
         encoded, lengths, targets = sentences(32)
         logits, _ = decoder(encoded, lengths, targets)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -366,6 +366,9 @@ def test_it_learns_to_copy_and_where_to_listen():
     found = [best[0] for best in decode(decoder, encoded, lengths, ALPHABET)]
     right = np.mean([h.tokens == tuple(t) for h, t in zip(found, targets.tolist(), strict=True)])
     assert right > 0.9, f"{right:.0%} copied, loss {loss.item():.3f}"
+    own = np.arange(8) // 2 == np.arange(4)[:, None]  # (letters, frames) that spell each letter
+    heard = np.mean([h.weights[:, :4].mean(0)[own].sum() / 4 for h in found if len(h.tokens) == 5])
+    assert heard > 0.4, f"{heard:.2f} of the attention, 0.25 by chance"
 
 
 # --- everywhere else ------------------------------------------------------------------------------
