@@ -1,12 +1,15 @@
 """Results as files for other programs: transcripts with times, tables and figures."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
 
 from analysis.formats import subtitles
 from analysis.formats.ctm import ctm
@@ -141,6 +144,7 @@ def write(items: Iterable[Exported], folder: Path, formats: Sequence[str]) -> li
         for result in item.clip.variants:
             files += _write_result(item, result, folder, formats)
     files += _write_gathered(items, folder, formats)
+    files += _write_figures(items, folder, [name for name in formats if name in FIGURES])
     if set(formats) & set(_TABLES):
         files += _write_tables(items, folder, formats)
     return files
@@ -158,43 +162,45 @@ def _write_result(
         if name in _PER_RESULT:
             ending, writer = _PER_RESULT[name]
             files.append(_text(folder / f"{base}.{ending}", writer(transcript)))
-    chosen = [name for name in formats if name in FIGURES]
-    if chosen:
-        files += _write_figures(item, result, folder / base, chosen)
     return files
 
 
-def _write_figures(
-    item: Exported, result: VariantResult, base: Path, endings: Sequence[str]
-) -> list[Path]:
+def _write_figures(items: Sequence[Exported], folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Every map, drawn by one browser."""
+    figures, files = [], []
+    for item in items if endings else ():
+        for result in item.clip.variants:
+            base = f"{item.name}.{file_stem(result.info.name)}"
+            figures += [_figure(item, result)] * len(endings)
+            files += [folder / f"{base}.{ending}" for ending in endings]
+    if files:
+        _draw(figures, files)
+    return files
+
+
+def _figure(item: Exported, result: VariantResult) -> go.Figure:
     figure = attention_map(
         result.decoded.alignment,
         seconds=item.clip.recording.seconds,
         palette=palette("light"),
         failures=result.diagnosis.failures,
     )
-    figure.update_layout(
-        title={"text": result.info.title, "font": {"size": 15}},
-        margin={"t": 44},
-        paper_bgcolor="white",
-    )
-    files = []
-    for ending in endings:
-        path = base.with_name(f"{base.name}.{ending}")
-        path.write_bytes(_drawn(figure, ending))
-        files.append(path)
-    return files
+    title = {"text": result.info.title, "font": {"size": 15}}
+    return figure.update_layout(title=title, margin={"t": 44}, paper_bgcolor="white")
 
 
-def _drawn(figure, ending: str) -> bytes:
+def _draw(figures: Sequence[go.Figure], files: Sequence[Path]) -> None:
+    for name in ("choreographer", "kaleido"):  # they log the browser's last words as errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     width, height = FIGURE_SIZE
-    scale = FIGURE_SCALE if ending == "png" else 1
+    scales = [FIGURE_SCALE if file.suffix == ".png" else 1 for file in files]
     try:
-        return figure.to_image(format=ending, width=width, height=height, scale=scale)
-    except (ImportError, ValueError, RuntimeError, OSError) as error:
+        pio.write_images(list(figures), list(files), scale=scales, width=width, height=height)
+    # Kaleido and the browser's driver raise many unrelated types
+    except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise ExportError(
-            f"{ending} could not be drawn, which needs Kaleido and a Chrome or Chromium browser "
+            f"the figures could not be drawn, which needs Kaleido and a Chrome or Chromium browser "
             f"(pip install -r requirements-figures.txt): {reason}"
         ) from error
 

@@ -114,6 +114,20 @@ def test_figures_without_kaleido_are_refused_before_decoding(monkeypatch):
     export.check(["ctm"])
 
 
+def test_a_browser_that_fails_is_one_sentence(use_checkpoints, clip, tmp_path, monkeypatch, capsys):
+    def fail(*_args, **_options):
+        raise RuntimeError("no browser\nat all")
+
+    monkeypatch.setattr(export.pio, "write_images", fail)
+    arguments = ["compare", str(clip), "--variants", "dot", "--export", str(tmp_path)]
+    assert main([*arguments, "--formats", "png"]) == 1
+    (error,) = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("attnscope")
+    ]
+    assert "figures could not be drawn" in error
+    assert error.endswith("no browser at all")
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
