@@ -85,7 +85,6 @@ class Aggregates:
 
 def role(
     alignment: Alignment,
-    metrics: Mapping[str, float | None] | None = None,
     limits: Roles | None = None,
     global_mass: np.ndarray | None = None,
 ) -> tuple[str, str]:
@@ -97,7 +96,6 @@ def role(
     places, but in no order of time.
     """
     limits = limits or Roles()
-    del metrics  # the same numbers, of the same map
     mass = None if global_mass is None else np.asarray(global_mass)[None]
     return told(evidence(alignment.maps, alignment.start_seconds, limits, mass)[0], limits)
 

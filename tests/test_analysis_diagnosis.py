@@ -62,7 +62,7 @@ def as_heads(*names, layers=1):
 @pytest.mark.parametrize("name", HEADS)
 def test_roles_of_heads(name):
     alone = as_heads(name)
-    found, evidence = role(alone, measure(alone))
+    found, evidence = role(alone)
     assert found == name
     assert evidence.endswith(".")
 
@@ -71,7 +71,7 @@ def test_a_sink_with_a_few_rows_elsewhere_is_a_sink():
     rows = HEADS["sink"].copy()
     rows[::5] = HEADS["aligner"][::5]
     alone = Alignment.from_arrays(rows, WORDS, 0.04)
-    assert role(alone, measure(alone))[0] == "sink"
+    assert role(alone)[0] == "sink"
 
 
 def test_every_head_of_every_layer_is_reported():
