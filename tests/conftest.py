@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -32,6 +33,14 @@ TINY_DECODER = DecoderOptions(
 )
 TINY_TRANSFORMER = TransformerOptions(dim=8, heads=2, encoder_layers=1, decoder_layers=2, inner=16)
 TINY = {DecoderOptions: TINY_DECODER, TransformerOptions: TINY_TRANSFORMER}
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """Put back what AppTest leaves as the main module: new processes would run it again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")
