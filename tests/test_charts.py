@@ -248,3 +248,13 @@ def test_forced_alignment_is_a_stroke_in_each_row():
     strokes = figure.data[2]
     assert list(strokes.x) == [0.1, 0.2, None, 0.3, 0.5, None]
     assert list(strokes.y) == [0, 0, None, 2, 2, None]
+
+
+def test_a_thin_line_survives_where_a_pixel_holds_several_cells():
+    tokens = ["a"] * 800
+    figure = charts.attention_map(one_frame_each(tokens), seconds=32, palette=LIGHT)
+    drawn = cells(figure)
+    assert drawn.shape == (267, 400)
+    assert (drawn.max(axis=1) == 255).all()
+    assert (drawn.max(axis=0) == 255).all()
+    assert figure.data[0].dx == pytest.approx(0.08)

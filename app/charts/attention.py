@@ -18,6 +18,7 @@ from app.theme import Palette, sign
 TOP, BOTTOM = 16, 42
 FIT_HEIGHT = 400  # pixels of a map that has to share the screen with others
 SMALL_HEIGHT = 230  # pixels of one head among many
+FINEST_COLUMNS = 400  # of one map among others on a screen; a thin line between them would vanish
 TALL_ROW = 13.0  # pixels of a row when every token is to be read
 TALLEST = 6_000  # pixels; beyond it rows shrink again
 FAINTEST_TOP = (
@@ -188,7 +189,9 @@ def attention_map(
     tokens = [alignment.tokens[row] for row in shown]
     count = len(tokens)
     rows = rows_of(count, every_token, fit)
-    levels = to_levels(weights, top=max(FAINTEST_TOP, float(weights.max(initial=0.0))))
+    inner = rows.height - TOP - BOTTOM
+    top = max(FAINTEST_TOP, float(weights.max(initial=0.0)))
+    levels = to_levels(weights, top=top, finest=(inner, FINEST_COLUMNS))
     peaks = alignment.start_seconds + (weights.argmax(axis=1) + 0.5) * alignment.frame_seconds
     figure = go.Figure([_heat(alignment, levels, palette), _path(peaks, palette)])
     if said is not None:

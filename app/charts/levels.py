@@ -52,12 +52,17 @@ def to_levels(
     bottom: float = 0.0,
     top: float | None = None,
     limit: int = CELL_LIMIT,
+    finest: tuple[int, int] | None = None,
 ) -> Levels:
     """Quantise a (rows, columns) matrix to bytes, max-pooled where it is too large to draw.
 
-    `top` defaults to the largest value; values outside bottom..top are clipped.
+    `top` defaults to the largest value; values outside bottom..top are clipped. `finest` is how
+    many (rows, columns) the screen has pixels for: of cells that share a pixel only one is drawn.
     """
     row_step, column_step = pool_steps(*matrix.shape, limit)
+    if finest is not None:
+        row_step = max(row_step, -(-matrix.shape[0] // finest[0]))
+        column_step = max(column_step, -(-matrix.shape[1] // finest[1]))
     pooled = max_pool(matrix, row_step, column_step)
     if top is None:
         top = float(pooled.max(initial=bottom))
