@@ -76,8 +76,11 @@ def interval_figure(rates: Sequence[Rate], title: str, palette: Palette) -> go.F
             "fixedrange": True,
         },
         annotations=[
-            {"x": 1.0, "xref": "paper", "xanchor": "left", "xshift": 8, "y": row, "showarrow": False,
-             "text": f"<b>{rate.value:.1f} %</b>", "font": {"size": 16, "color": palette.ink}}
+            {
+                "x": 1.0, "xref": "paper", "xanchor": "left", "xshift": 8, "y": row,
+                "showarrow": False, "text": f"<b>{rate.value:.1f} %</b>",
+                "font": {"size": 16, "color": palette.ink},
+            }
             for row, rate in zip(rows, rates, strict=True)
         ],
         meta={"kind": "interval"},
