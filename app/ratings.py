@@ -72,30 +72,24 @@ def table(summary: Mapping[str, Any]) -> pd.DataFrame:
 
 @st.cache_resource(show_spinner=False, max_entries=6)
 def counted(run: Run, measure: str) -> Counted:
-    """Errors of every mechanism in the recordings that all of them heard as they are."""
+    """Errors of every mechanism in the recordings that have a reference, as they are.
+
+    A recording that one of them cannot decode is in no run, so all have the same in the same order.
+    """
     results = runs.results(run)
-    names = [f"{PREFIX[measure]}{name}" for name in COUNT_NAMES]
-    usable = runs.is_plain(results) & results[names[0]].notna().to_numpy()
-    places = np.flatnonzero(usable)
-    variants, ids = (results[name].cat.codes.to_numpy()[places] for name in ("variant", "id"))
-    of_each = [places[variants == code] for code in range(len(runs.variants_of(results)))]
-    of_each = [each[np.argsort(results["id"].cat.codes.to_numpy()[each])] for each in of_each]
-    common = _common([results["id"].cat.codes.to_numpy()[each] for each in of_each], ids)
-    of_each = [each[np.isin(results["id"].cat.codes.to_numpy()[each], common)] for each in of_each]
-    counts = [Counts(*(results[name].to_numpy()[each].astype(int) for name in names))
-              for each in of_each]  # fmt: skip
-    errors = [each.errors for each in counts]
-    return Counted(
-        dict(zip(runs.variants_of(results), errors, strict=True)), counts[0].reference, of_each[0]
-    )
+    usable = runs.is_plain(results) & results["hits"].notna().to_numpy()
+    variants = results["variant"].cat.codes.to_numpy()
+    names = runs.variants_of(results)
+    places = [np.flatnonzero(usable & (variants == code)) for code in range(len(names))]
+    counts = [_counts(results, each, measure) for each in places]
+    errors = {name: each.errors for name, each in zip(names, counts, strict=True)}
+    return Counted(errors, counts[0].reference, places[0])
 
 
-def _common(ids: Sequence[np.ndarray], every: np.ndarray) -> np.ndarray:
-    """Recordings that everybody heard."""
-    found = np.unique(every)
-    for each in ids:
-        found = found[np.isin(found, each)]
-    return found
+def _counts(results: pd.DataFrame, places: np.ndarray, measure: str) -> Counts:
+    """Edit counts of these rows, (rows,) each."""
+    names = (f"{PREFIX[measure]}{name}" for name in COUNT_NAMES)
+    return Counts(*(results[name].iloc[places].to_numpy(np.int64) for name in names))
 
 
 def groupings(run: Run) -> list[str]:
@@ -167,6 +161,6 @@ def worst(run: Run, variant: str) -> np.ndarray:
     mask = runs.is_plain(results) & (results["variant"] == variant).to_numpy()
     mask = mask & results["hits"].notna().to_numpy()
     places = np.flatnonzero(mask)
-    counts = Counts(*(results[name].to_numpy()[places].astype(int) for name in COUNT_NAMES))
-    ranked = np.argsort(-counts.errors, kind="stable")
-    return places[ranked][counts.errors[ranked] > 0]
+    errors = _counts(results, places, "wer").errors
+    ranked = np.argsort(-errors, kind="stable")
+    return places[ranked][errors[ranked] > 0]

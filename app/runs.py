@@ -18,11 +18,11 @@ import streamlit as st
 
 from analysis.diagnosis import SEVERITY
 from app import trial
-from app.evaluation import RunError, load_results, load_settings, load_summary
+from app.evaluation import RunError, load_settings, load_summary
 from app.evaluation.items import PLAIN
 from app.evaluation.replay import recording_of
 from app.evaluation.rows import COUNT_NAMES, METRIC_NAMES
-from models.audio import Recording
+from models.audio import AudioError, Recording
 
 FOLDER = "ATTNSCOPE_RUNS"  # names the operator's folder of runs
 USUAL_FOLDER = "runs"
@@ -82,7 +82,7 @@ def _stamp(path: Path) -> int:
 # --- what is in them
 
 
-@st.cache_resource(show_spinner=False, max_entries=3)
+@st.cache_resource(show_spinner="The set is read", max_entries=3)
 def results(run: Run) -> pd.DataFrame:
     """A row per recording and mechanism, as few bytes as pages need; never to be changed.
 
@@ -94,42 +94,36 @@ def results(run: Run) -> pd.DataFrame:
     RunError
         Where the results cannot be read.
     """
-    there = set(_columns(run.path))
-    names = [name for name in [*NAMES, *TEXTS, *NUMBERS, *COUNTS] if name in there]
-    table = _read(run.path, names)
-    failures = pa.array(table["failures"], pa.string())
+    found = _read(run.path)
+    failures = found["failures"]
+    table = found.to_pandas()
     for kind in SEVERITY:
-        found = pc.match_substring_regex(failures, f'"kind": *"{kind}"')
-        table[KIND.format(kind)] = pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+        hits = pc.match_substring(failures, f'"kind": "{kind}"')  # as `json.dumps` writes it
+        table[KIND.format(kind)] = pc.fill_null(hits, False).to_numpy()
+    verdicts = table["verdict"].cat
+    others = [each for each in verdicts.categories if each not in VERDICTS]
+    return table.assign(verdict=verdicts.set_categories([*VERDICTS, *others]))
+
+
+def _read(path: Path) -> pa.Table:
+    """What pages need of the results: names as codes, numbers no finer than they are shown."""
+    wanted = [*NAMES, *TEXTS, *NUMBERS, *COUNTS]
+    try:
+        there = set(pq.read_schema(path / "results.parquet").names)  # an older run may lack some
+        names = [name for name in wanted if name in there]
+        coded = [name for name in NAMES if name in there]
+        found = pq.read_table(path / "results.parquet", columns=names, read_dictionary=coded)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path) from error
     for name in names:
-        if name in NAMES:
-            table[name] = _category(table[name], name)
-        elif name in NUMBERS:
-            table[name] = table[name].astype(np.float32)
-        elif name in COUNTS:
-            table[name] = table[name].astype("Int32")
-    return table
+        if name in NUMBERS:
+            place = found.column_names.index(name)
+            found = found.set_column(place, name, found[name].cast(pa.float32()))
+    return found.unify_dictionaries()
 
 
-def _columns(path: Path) -> list[str]:
-    """Columns there are: a run of an older version may lack some."""
-    try:
-        return pq.read_schema(path / "results.parquet").names
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RunError(f"results.parquet of {path.name} cannot be read; evaluate again") from error
-
-
-def _read(path: Path, names: Sequence[str] | None) -> pd.DataFrame:
-    try:
-        return load_results(path, names)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RunError(f"results.parquet of {path.name} cannot be read; evaluate again") from error
-
-
-def _category(values: pd.Series, name: str) -> pd.Series:
-    """In order of appearance, which for mechanisms is display order; verdicts by severity."""
-    order = VERDICTS if name == "verdict" else ()
-    return values.astype(pd.CategoricalDtype(dict.fromkeys([*order, *values.dropna().unique()])))
+def _unreadable(path: Path) -> RunError:
+    return RunError(f"results.parquet of {path.name} cannot be read; evaluate again")
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -149,9 +143,36 @@ def settings(run: Run) -> dict[str, Any]:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def rows_of(run: Run, name: str) -> list[dict[str, Any]]:
-    """The full rows of one recording, one for each mechanism; none where the run has no such."""
-    found = pq.read_table(run.path / "results.parquet", filters=[("id", "==", name)])
-    return found.to_pylist()
+    """The full rows of one recording, one for each mechanism; none where the run has no such.
+
+    Raises
+    ------
+    RunError
+        Where the results cannot be read.
+    """
+    ids = results(run)["id"].cat
+    if name not in ids.categories:
+        return []
+    places = np.flatnonzero(ids.codes.to_numpy() == ids.categories.get_loc(name))
+    return _rows_at(run.path, places).to_pylist()
+
+
+def _rows_at(path: Path, places: np.ndarray) -> pa.Table:
+    """Rows at these places in this order; only the parts of the file that have some are read."""
+    found, wanted = [], np.sort(places)
+    try:
+        with pq.ParquetFile(path / "results.parquet") as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                inside = wanted[(wanted >= first) & (wanted < first + size)]
+                if len(inside):
+                    found.append(file.read_row_group(group).take(inside - first))
+                first += size
+            table = pa.concat_tables(found) if found else file.schema_arrow.empty_table()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path) from error
+    return table.take(np.argsort(np.argsort(places, kind="stable"), kind="stable"))
 
 
 def names(run: Run, most: int, wanted: str | None = None) -> list[str]:
@@ -166,7 +187,10 @@ def find(run: str | None, name: str | None, variant: str | None = None) -> Heard
     found = library().get(run or "")
     if found is None or not name:
         return None
-    rows = rows_of(found, name)
+    try:
+        rows = rows_of(found, name)
+    except RunError:
+        return None
     return Heard(found, name, _one(variant, rows)) if rows else None
 
 
@@ -188,12 +212,20 @@ def recording(run: Run, name: str) -> Recording:
     AudioError
         Where it is no longer there, or no longer what it was.
     """
-    return recording_of(rows_of(run, name)[0], settings(run))
+    row = rows_of(run, name)[0]
+    try:
+        return recording_of(row, settings(run))
+    except AudioError as error:  # a page says which file, not where the operator keeps it
+        folders = {f"{Path(path).parent}/" for path in row["path"].split("\n")}
+        told = str(error)
+        for each in sorted(folders, key=len, reverse=True):
+            told = told.replace(each, "")
+        raise AudioError(told) from None
 
 
-def full_rows(run: Run, places: np.ndarray) -> pd.DataFrame:
+def full_rows(run: Run, places: np.ndarray) -> pa.Table:
     """Rows at these places with every column, as they were written."""
-    return _read(run.path, None).iloc[places]
+    return _rows_at(run.path, places)
 
 
 def variants_of(table: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import runs
 from app.controls import runs as run_control
+from app.evaluation import RunError
 from app.runs import Heard
 from app.samples import Sample
 from models.audio import AudioError, Recording
@@ -147,7 +148,10 @@ def _of_run(library: Mapping[str, runs.Run]) -> Source:
     before: Heard | None = st.session_state.heard
     run_control.restore(before.run.name if before else None, library, SET)
     run = run_control.choose(library, SET)
-    name = _name_in(run, before)
+    try:
+        name = _name_in(run, before)
+    except RunError as error:
+        return Source(RUN, None, "", problem=str(error))
     if name is None:
         return Source(RUN, None, "", problem=f"{run.name} has no recordings.")
     if before is None or (before.run, before.id) != (run, name):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import runs, trial
 from app.evaluation import RunError
@@ -50,42 +51,43 @@ def invite(what: str) -> None:
         st.markdown("There is no evaluated set yet. This command makes one of your own recordings:")
         st.code(COMMAND.format(runs.folder()), language="bash")
         if trial.possible():
-            with st.empty().container():  # what stood here goes at once, not when all is done
-                _offer()
+            _offer()
         else:
             st.caption("The samples cannot be evaluated here: mechanisms or samples are missing.")
 
 
 def _offer() -> None:
+    """One row that keeps its place: how far it is, and the button that starts or stops it."""
     state = st.session_state.get("trial", "")
-    if state == "running":
-        _evaluate()
-        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        bar = st.empty()
+        if state == "running":
+            _button("Stop", "stopped", "stop", "secondary", "Stop after the clip that is being "
+                    "decoded; what is done stays.")  # fmt: skip
+        else:
+            _button("Go on" if state == "stopped" else "Evaluate the samples now", "running",
+                    "play_arrow", "primary", "Decode the short clips that come with AttnScope by "
+                    "every trained mechanism. It takes seconds, and everything this page does can "
+                    "be tried on them.")  # fmt: skip
     if state == "stopped":
-        st.markdown("Stopped; what is done stays.")
+        bar.markdown("Stopped; what is done stays.")
+    if state == "running":
+        _evaluate(bar)
+
+
+def _button(title: str, then: str, icon: str, kind: str, help_: str) -> None:
     st.button(
-        "Go on" if state == "stopped" else "Evaluate the samples now",
-        key="trial_start",
-        type="primary",
-        icon=":material/play_arrow:",
+        title,
+        key=f"trial_{then}",
+        type=kind,
+        icon=f":material/{icon}:",
         on_click=st.session_state.update,
-        args=({"trial": "running"},),
-        help="Decode the short clips that come with AttnScope by every trained mechanism. It takes "
-        "seconds, and everything this page does can be tried on them.",
+        args=({"trial": then},),
+        help=help_,
     )
 
 
-def _evaluate() -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        bar = st.empty()
-        st.button(
-            "Stop",
-            key="trial_stop",
-            icon=":material/stop:",
-            on_click=st.session_state.update,
-            args=({"trial": "stopped"},),
-            help="Stop after the clip that is being decoded; what is done stays.",
-        )
+def _evaluate(bar: DeltaGenerator) -> None:
     bar.progress(0.0, text="The mechanisms are loaded …")
 
     def show(done: int, total: int) -> None:

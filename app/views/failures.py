@@ -1,5 +1,6 @@
 """Failures: what went wrong in an evaluated set, how often, and where to hear it."""
 
+import io
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -7,6 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 import streamlit as st
+from pyarrow import csv, parquet
 
 from app import cards, gallery, matrices, run_links, runs, selection
 from app.controls import filters
@@ -224,10 +226,12 @@ def _lines(chosen: Chosen, rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _content(run: Run, places: np.ndarray, kind: str) -> bytes:
-    rows = runs.full_rows(run, places)
+    rows, file = runs.full_rows(run, places), io.BytesIO()
     if kind == "csv":
-        return rows.to_csv(index=False).encode()
-    return rows.to_parquet(index=False)
+        csv.write_csv(rows, file)
+    else:
+        parquet.write_table(rows, file, compression="zstd")
+    return file.getvalue()
 
 
 def _export(chosen: Chosen) -> None:

@@ -324,9 +324,10 @@ def _turn_pages(number: int, pages: int, total: int) -> None:
 
 def _text(row: Any, normalizer: str, wrong: bool) -> str:
     words = edits.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
-    rate = f"<b>{cards.percent(row.wer)}</b> WER ({escape(normalizer)})" if row.wer == row.wer else ""
+    rate = "" if pd.isna(row.wer) else f"<b>{cards.percent(row.wer)}</b> WER"
     return (
-        f'<article><header>{cards.badge(row.verdict)} <button type="button" data-pick="{row.Index}" '
-        f'title="open in Compare: hear it">{escape(row.id)}</button> <span>{rate}</span></header>'
-        f"{words}</article>"
+        f"<article><header>{cards.badge(row.verdict)} "
+        f'<button type="button" data-pick="{row.Index}" title="open in Compare: hear it">'
+        f"{escape(row.id)}</button> <span>{rate} (normaliser “{escape(normalizer)}”)</span>"
+        f"</header>{words}</article>"
     )
