@@ -18,10 +18,15 @@ FEW = 30  # segments under which MAPSSWE is not to be trusted
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[str]) -> str:
     return (
-        f'<div class="attn-matrix-room"><table class="attn-matrix"><caption>{caption}</caption>'
-        f"<thead><tr><td></td>{''.join(head)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        "</div>"
+        f'<figure class="attn-matrix-room"><figcaption>{caption}</figcaption>'
+        f'<div><table class="attn-matrix"><thead><tr><td></td>{"".join(head)}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div></figure>"
     )
+
+
+def _breakable(name: str) -> str:
+    """A name that may go on in the next line after an underscore."""
+    return escape(name).replace("_", "_<wbr>")
 
 
 def pick(variant: str, kind: str) -> str:
@@ -61,9 +66,7 @@ def counts_table(
     for name, row in counts.iterrows():
         cells = [_count(name, kind, row, _chosen(name, kind, kinds, variants)) for kind in columns]
         chosen = " attn-chosen" if name in variants else ""
-        label = (
-            f'<button type="button" data-pick="{escape(pick(name, ""))}">{escape(name)}</button>'
-        )
+        label = f'<button type="button" data-pick="{escape(pick(name, ""))}">{_breakable(name)}</button>'
         rows.append(f'<tr><th scope="row" class="{chosen}">{label}</th>{"".join(cells)}</tr>')
     return _table(escape(unit), head, rows)
 
@@ -132,13 +135,8 @@ def pairs_table(names: Sequence[str], pairs: Mapping[tuple[str, str], Pair]) -> 
     rows = []
     for name in names:
         cells = [_pair(name, other, pairs.get((name, other))) for other in names]
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th scope="row">{_breakable(name)}</th>{"".join(cells)}</tr>')
     return _table("Row against column", head, rows)
-
-
-def _breakable(name: str) -> str:
-    """A name that may go on in the next line after an underscore."""
-    return escape(name).replace("_", "_<wbr>")
 
 
 def _pair(name: str, other: str, pair: Pair | None) -> str:
@@ -193,7 +191,7 @@ def groups_table(rates: pd.DataFrame, caption: str) -> str:
     rows = []
     for name, of_system in rates.groupby("system", sort=False):
         cells = "".join(_rate(row, top) for row in of_system.itertuples())
-        rows.append(f'<tr><th scope="row">{escape(str(name))}</th>{cells}</tr>')
+        rows.append(f'<tr><th scope="row">{_breakable(str(name))}</th>{cells}</tr>')
     return _table(escape(caption), head, rows)
 
 

@@ -89,7 +89,7 @@ def _sections(shown: Shown) -> None:
     sentence = (
         f"{summary['utterances']:,} recordings, {first[0]['words']['reference']:,} words. Errors "
         f"are counted after the normaliser “{escape(summary['normalizer'])}”; whiskers are the "
-        f"{interval['level']:.0%} bootstrap interval over {interval['unit']}s."
+        f"{100 * interval['level']:.0f} % bootstrap interval over {interval['unit']}s."
     )
     st.html(cards.heading(f"Scores on {name}", sentence))
     _rates(shown, first)
