@@ -66,7 +66,8 @@ def counts_table(
     for name, row in counts.iterrows():
         cells = [_count(name, kind, row, _chosen(name, kind, kinds, variants)) for kind in columns]
         chosen = " attn-chosen" if name in variants else ""
-        label = f'<button type="button" data-pick="{escape(pick(name, ""))}">{_breakable(name)}</button>'
+        wanted = escape(pick(name, ""))
+        label = f'<button type="button" data-pick="{wanted}">{_breakable(name)}</button>'
         rows.append(f'<tr><th scope="row" class="{chosen}">{label}</th>{"".join(cells)}</tr>')
     return _table(escape(unit), head, rows)
 
