@@ -2,8 +2,8 @@
 
 import io
 import zipfile
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,19 +35,9 @@ def read_arrays(
         source = io.BytesIO(source)
     elif isinstance(source, str):
         source = Path(source)
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = set(archive.namelist())
-            return {name: _read_member(archive, name) for name in names if f"{name}.npy" in members}
-    except ArchiveError:
-        raise
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
-    except OSError as error:
-        raise ArchiveError(f"the file cannot be read ({error.strerror or 'damaged'})") from None
-    # zipfile raises a dozen unrelated types on damaged input (struct.error, zlib.error, ...)
-    except Exception:
-        raise ArchiveError("the file is not a NumPy .npz archive, or it is damaged") from None
+    with _refusing("NumPy .npz archive"), zipfile.ZipFile(source) as archive:
+        members = set(archive.namelist())
+        return {name: _read_member(archive, name) for name in names if f"{name}.npy" in members}
 
 
 def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> np.ndarray:
@@ -58,24 +48,34 @@ def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> 
     ArchiveError
         As `read_arrays`.
     """
+    if isinstance(source, bytes):
+        source = io.BytesIO(source)
+    with _refusing("NumPy .npy array"), _opened(source) as file:
+        shape, dtype = _read_header(file)
+        start = file.tell()
+        _check_header(name, shape, dtype, file.seek(0, io.SEEK_END) - start)
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
+
+
+def _opened(source: Path | str | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return Path(source).open("rb") if isinstance(source, str | Path) else nullcontext(source)
+
+
+@contextmanager
+def _refusing(kind: str) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file that should have been of this kind."""
     try:
-        if isinstance(source, bytes):
-            source = io.BytesIO(source)
-        with open(source, "rb") if isinstance(source, str | Path) else nullcontext(source) as file:
-            shape, dtype = _read_header(file)
-            start = file.tell()
-            _check_header(name, shape, dtype, file.seek(0, io.SEEK_END) - start)
-            file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
+        yield
     except ArchiveError:
         raise
     except FileNotFoundError:
         raise ArchiveError("there is no such file") from None
     except OSError as error:
         raise ArchiveError(f"the file cannot be read ({error.strerror or 'damaged'})") from None
-    # as for archives: which type a damaged file raises depends on the byte that is wrong
+    # damaged input raises a dozen unrelated types (struct.error, zlib.error, ...), by its bytes
     except Exception:
-        raise ArchiveError("the file is not a NumPy .npy array, or it is damaged") from None
+        raise ArchiveError(f"the file is not a {kind}, or it is damaged") from None
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -88,7 +88,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
             return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=MAX_HEADER)
     except ArchiveError:
         raise
-    # as above: which type a damaged member raises depends on the byte that is wrong
+    # which type a damaged member raises depends on the byte that is wrong
     except Exception:
         raise ArchiveError(f"{name}: the array is damaged or cut short") from None
 

@@ -148,7 +148,7 @@ def test_stopped_halfway_it_shows_what_there_is_and_goes_on(page):
     assert calm(page)
     assert "Stopped after 2 of 3." in [text.value for text in page.markdown]
     assert curves_of(page)["monotonicity (no unit)"]["data"][0]["y"][2] is None
-    page.button(key="lab_continue").click()
+    page.button(key="lab_stopped_continue").click()
     page.run()
     assert curves_of(page)["WER (%), normaliser “basic”"]["data"][0]["y"][2] is not None
 

@@ -18,7 +18,7 @@ from app.samples import Sample, samples
 from app.scores import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
-from app.views import stored
+from app.views import stored, waiting
 from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
 from models.audio import Recording
 from models.recogniser import VariantInfo, variants
@@ -167,7 +167,7 @@ def _decode(
         return {}
     found = {}
     done, total = len(job.infos) - len(missing), len(job.infos)
-    bar = _busy(job, progress)
+    bar = waiting.busy(progress.busy, "stopped", job.request)
     outcomes = backend.decode(
         job.recording, job.request, [info.name for info in missing], job.store
     )
@@ -182,35 +182,12 @@ def _decode(
     return found
 
 
-def _busy(job: Job, progress: Progress) -> DeltaGenerator:
-    """A place for the bar, and beside it the button that ends the waiting."""
-    with progress.busy.container(horizontal=True, vertical_alignment="center"):
-        bar = st.empty()
-        st.button(
-            "Stop",
-            key="stop",
-            icon=":material/stop:",
-            on_click=st.session_state.update,
-            args=({"stopped": job.request},),
-            help="Stop after the mechanism that is decoding now; what is finished stays.",
-        )
-    return bar
-
-
 def _outcome(results: Sequence[VariantResult], total: int, stopped: bool) -> None:
     """What all of them say together, in the place where the progress was."""
     if not stopped:
         st.html(cards.headline(results, total))
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Stopped after {len(results)} of {total}.")
-        st.button(
-            "Continue",
-            icon=":material/play_arrow:",
-            on_click=st.session_state.pop,
-            args=("stopped", None),
-            help="Decode with the mechanisms that are still missing.",
-        )
+    waiting.stopped(st.container(), "stopped", len(results), total)
 
 
 def _scored(job: Job, result: VariantResult) -> VariantResult:

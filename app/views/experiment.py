@@ -10,6 +10,7 @@ from app import backend, cards, lab
 from app.backend import Store
 from app.charts.curves import HEIGHT
 from app.lab import Point, Trial
+from app.views import waiting
 from app.views.parts import plain
 from models.recogniser import VariantInfo
 from models.search import SearchOptions
@@ -76,13 +77,13 @@ def points_of(experiment: Experiment) -> Points:
     if len(points) == experiment.total:
         return points
     if st.session_state.get("lab_stopped") == experiment.mark:
-        _stopped(place, len(points), experiment.total)
+        waiting.stopped(place, "lab_stopped", len(points), experiment.total)
         return points
-    waiting = st.empty()
-    waiting.html(cards.waiting("the curves come when all have listened", HEIGHT))
-    errors = _decode(experiment, points, _busy(experiment, place))
+    below = st.empty()
+    below.html(cards.waiting("the curves come when all have listened", HEIGHT))
+    errors = _decode(experiment, points, waiting.busy(place, "lab_stopped", experiment.mark))
     place.empty()
-    waiting.empty()
+    below.empty()
     for error in errors:
         st.error(plain(error), icon=":material/error:")
     return points
@@ -155,31 +156,3 @@ def _keep(key: tuple, point: Point) -> None:
     kept[key] = point
     while len(kept) > KEPT:
         del kept[next(iter(kept))]  # the oldest
-
-
-def _busy(experiment: Experiment, place: DeltaGenerator) -> DeltaGenerator:
-    """A place for the bar, and beside it the button that ends the waiting."""
-    with place.container(horizontal=True, vertical_alignment="center"):
-        bar = st.empty()
-        st.button(
-            "Stop",
-            key="lab_stop",
-            icon=":material/stop:",
-            on_click=st.session_state.update,
-            args=({"lab_stopped": experiment.mark},),
-            help="Stop after the mechanism that is decoding now; what is finished stays.",
-        )
-    return bar
-
-
-def _stopped(place: DeltaGenerator, done: int, total: int) -> None:
-    with place.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Stopped after {done} of {total}.")
-        st.button(
-            "Continue",
-            key="lab_continue",
-            icon=":material/play_arrow:",
-            on_click=st.session_state.pop,
-            args=("lab_stopped", None),
-            help="Decode what is still missing of the curves.",
-        )
