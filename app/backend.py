@@ -7,6 +7,7 @@ with it. Both are found by content, never by file name.
 
 import hashlib
 import io
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from models.torchaudio_cpu import torchaudio
 
 STORE_BYTES = 400_000_000  # alignments one store keeps before the oldest go
 HOP_SECONDS = features.HOP / features.SAMPLE_RATE
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -143,17 +145,38 @@ def decode(
 ) -> Iterator[Outcome]:
     """Decode the variants that are not in the store, each put there as it finishes.
 
-    A variant whose checkpoint cannot be used does not stop the others.
+    A variant that cannot be used or fails does not stop the others.
     """
-    waiting = list(names)
+    waiting = [info.name for info in models().infos() if info.checkpoint and info.name in names]
+    for name in names:
+        if name not in waiting:
+            yield Outcome(name, None, f"variant {name!r} has no checkpoint any more.")
     while waiting:
         try:
             for result in compare(recording, tuple(waiting), request.options, models=models()):
                 waiting.remove(result.info.name)
                 store.put(request.key(result.info.name), result)
                 yield Outcome(result.info.name, result)
-        except CheckpointError as error:
-            yield Outcome(waiting.pop(0), None, str(error))
+        except Exception as error:  # a page must stay usable whatever breaks in a mechanism
+            name = waiting.pop(0)  # they are decoded in this order
+            yield Outcome(name, None, _what_failed(name, recording, error))
+
+
+def _what_failed(name: str, recording: Recording, error: Exception) -> str:
+    """Why a variant has no result, in one sentence."""
+    if isinstance(error, CheckpointError):
+        return str(error)
+    memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if memory or "allocate memory" in str(error) or "not enough memory" in str(error):
+        return (
+            f"{name} needs more memory than there is for {recording.seconds:.1f} s of audio; try "
+            "a shorter recording or a smaller beam."
+        )
+    LOG.error("decoding with %s failed", name, exc_info=error)
+    return (
+        f"{name} could not decode this recording ({type(error).__name__}); try another recording "
+        "or other options, the terminal where AttnScope runs has the details."
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, scope="session")

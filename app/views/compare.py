@@ -165,7 +165,7 @@ def _decode(
 ) -> dict[str, VariantResult]:
     if not missing:
         return {}
-    found = {}
+    found, by_name = {}, {info.name: info for info in missing}
     done, total = len(job.infos) - len(missing), len(job.infos)
     bar = waiting.busy(progress.busy, "stopped", job.request)
     outcomes = backend.decode(
@@ -175,10 +175,10 @@ def _decode(
         bar.progress(step / total, text=f"{plain(info.title)} listens · {step + 1} of {total}")
         outcome = next(outcomes)
         if outcome.result is None:
-            _failed_card(info, slots[info.name], outcome.error)
+            _failed_card(by_name[outcome.name], slots[outcome.name], outcome.error)
         else:
-            found[info.name] = outcome.result
-            _card(job, slots[info.name], outcome.result)
+            found[outcome.name] = outcome.result
+            _card(job, slots[outcome.name], outcome.result)
     return found
 
 
