@@ -135,6 +135,9 @@ def write(view: View) -> dict[str, str]:
     return params
 
 
+KINDS = ("cross", "encoder", "decoder")  # what attends: the text to the audio, or to themselves
+
+
 @dataclass(frozen=True)
 class CloserView:
     """Everything a link to the page about one mechanism can say."""
@@ -143,18 +146,27 @@ class CloserView:
     variant: str | None = None  # None: the first that is trained
     options: SearchOptions = field(default_factory=SearchOptions)
     step: int = 0  # output step that is taken apart
+    run: str | None = None  # evaluated set of the recording, instead of a sample
+    utterance: str | None = None  # its name there; the page checks both against what exists
+    kind: str = KINDS[0]  # whose heads are shown, where a mechanism attends in several ways
+    layer: int | None = None  # the one whose heads are shown, counted from 0; None: as usual
 
 
 def read_closer(
     params: Mapping[str, str], samples: Mapping[str, object], variants: Mapping[str, object]
 ) -> CloserView:
-    """The view an address asks for, as far as it exists; a step may lie beyond the decoding."""
+    """The view an address asks for, as far as it exists; step or layer may be beyond what there is."""
     sample, variant = params.get("sample"), params.get("variant")
+    kind, layer = params.get("heads"), _number(params.get("layer", ""), 1, 1e3)
     return CloserView(
         sample=sample if sample in samples else None,
         variant=variant if variant in variants else None,
         options=read_options(params),
         step=int(_number(params.get("step", ""), 0, 1e6) or 0),
+        run=params.get("run"),
+        utterance=params.get("utterance"),
+        kind=kind if kind in KINDS else KINDS[0],
+        layer=None if layer is None else int(layer) - 1,
     )
 
 
@@ -166,4 +178,11 @@ def write_closer(view: CloserView) -> dict[str, str]:
     params |= write_options(view.options)
     if view.step:
         params["step"] = str(view.step)
+    for name in ("run", "utterance"):
+        if getattr(view, name) is not None:
+            params[name] = getattr(view, name)
+    if view.kind != KINDS[0]:
+        params["heads"] = view.kind
+    if view.layer is not None:
+        params["layer"] = str(view.layer + 1)
     return params

@@ -1,14 +1,16 @@
 """The page about one mechanism: heads, the anatomy of a step, and what if."""
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import links
+from app import links, runs
 from app.links import CloserView
 from models.attention.base import mechanisms
 from models.search import SearchOptions
+from tests.evaluated import real_run
 from tests.test_app import calm, html_of, library, tone  # noqa: F401
 
 RNN = [name for name, info in mechanisms().items() if hasattr(info.cls, "energies")]
@@ -33,6 +35,12 @@ def figures(page) -> dict[str, dict]:
         figure = json.loads(chart.proto.spec)
         found.setdefault(figure["layout"]["meta"]["kind"], figure)
     return found
+
+
+def address(page) -> dict[str, str]:
+    """What stands in the address, which AppTest has as lists once the page wrote it."""
+    found = dict(page.query_params)
+    return {name: value if isinstance(value, str) else value[0] for name, value in found.items()}
 
 
 @pytest.mark.parametrize("name", RNN)
@@ -102,6 +110,58 @@ def test_every_control_has_help(page):
     assert [control.label for control in controls if not control.proto.help] == []
 
 
+@pytest.fixture(scope="module")
+def real(checkpoints, tmp_path_factory) -> Path:
+    """A folder with one run of three hums, heard by CTC among others."""
+    folder = tmp_path_factory.mktemp("sets")
+    real_run(folder / "corpus", checkpoints, folder / "runs" / "hums")
+    return folder / "runs"
+
+
+@pytest.mark.parametrize("name", ["ctc", "location"])
+def test_a_recording_of_a_run_stays_in_the_address(page, real, monkeypatch, name):
+    """Whether or not the mechanism has steps to take apart."""
+    monkeypatch.setenv(runs.FOLDER, str(real))
+    link = {"run": "hums", "utterance": "u1", "variant": name}
+    page.query_params.update(link)
+    page.run()
+    assert calm(page)
+    assert address(page) == link
+    assert figures(page)["map"]["layout"]["meta"]["variant"] == name
+    page.selectbox(key="utterance").set_value("u2")
+    page.run()
+    assert calm(page)
+    assert address(page)["utterance"] == "u2"
+    page.button_group(key="source").set_value("Sample")
+    page.run()
+    assert {"run", "utterance"}.isdisjoint(page.query_params)
+
+
+def test_what_led_to_a_recording_is_what_is_looked_at(page, real, monkeypatch):
+    monkeypatch.setenv(runs.FOLDER, str(real))
+    run = runs.library()["hums"]
+    page.session_state.heard = runs.Heard(run, "u0", "ctc")
+    page.session_state.source = page.session_state.last_source = "Run"
+    page.run()
+    assert calm(page)
+    assert page.selectbox(key="closer_variant").value == "ctc"
+    assert address(page)["variant"] == "ctc"
+    page.selectbox(key="closer_variant").set_value("location")
+    page.run()
+    assert address(page)["variant"] == "location"
+
+
+def test_a_step_is_still_there_after_a_mechanism_without_steps(page):
+    page.query_params["variant"] = "additive"
+    page.run()
+    page.select_slider(key="closer_step").set_value(2)
+    page.run()
+    for name in ("ctc", "additive"):
+        page.selectbox(key="closer_variant").set_value(name)
+        page.run()
+    assert page.select_slider(key="closer_step").value == 2
+
+
 def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
     page.run()
@@ -114,6 +174,7 @@ def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
     [
         CloserView(),
         CloserView("buzz", "dot", SearchOptions(beam=4, window=(0.5, 1.5)), 7),
+        CloserView(run="set", utterance="u 1/2", kind="encoder", layer=1),
     ],
 )
 def test_links_are_read_as_they_were_written(view):
@@ -123,4 +184,5 @@ def test_links_are_read_as_they_were_written(view):
 
 def test_links_with_nonsense_are_harmless():
     params = {"sample": "../x", "variant": "<b>", "step": "-3", "beam": "nan"}
+    params |= {"heads": "<b>", "layer": "0"}
     assert links.read_closer(params, {}, {}) == CloserView()

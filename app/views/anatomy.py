@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import backend, cards, charts, links
+from app import backend, cards, charts
 from app.charts.anatomy import output_figure, step_figure, vector_figure
 from app.charts.labels import shown_token
 from app.theme import palette
 from app.transcript import transcript
-from app.views.parts import PLOT, plain, write_address
+from app.views.parts import PLOT, plain
 from models.anatomy import Change, Step, formula, parameters
 from models.decoder import LSTMDecoder
 from models.recogniser import Variant
@@ -36,7 +35,7 @@ def _anatomy(subject: Subject, variant: Variant) -> None:
     """Everything below the maps; moving a control here redraws only this."""
     st.subheader("Anatomy of one step", anchor="step")
     step = _step_slider(subject)
-    write_address(links.write_closer(replace(subject.view, step=step)))
+    subject.keep(step=step)
     encoded = backend.encoded(subject.digest, subject.recording)
     steps = variant.dissect(encoded, 0, subject.result.decoded)
     taken = steps[step]

@@ -1,15 +1,17 @@
 """Look closer: one mechanism, its heads, and one output step taken apart."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
-from app import backend, cards, charts, links
+from app import backend, cards, charts, links, runs
 from app.comparison import VariantResult
 from app.controls import decoding, recording
 from app.links import CloserView
 from app.player import CONTAINER, player
+from app.runs import Heard
 from app.samples import Sample, samples
 from app.theme import palette
 from app.transcript import transcript
@@ -26,9 +28,10 @@ class Subject:
     recording: Recording
     digest: str
     reference: str | None
-    sample: Sample | None
+    shared: Sample | Heard | None  # what everybody may hear, and a link can name
     result: VariantResult
     view: CloserView
+    keep: Callable[..., CloserView]  # remembers what is on screen now, also in the address
 
 
 def page() -> None:
@@ -42,7 +45,7 @@ def page() -> None:
         )
         return
     clips = samples()
-    view = _restore(clips, infos)
+    _restore(clips, infos)
     with st.sidebar:
         st.subheader("Recording", anchor=False)
         source = recording.choose(clips)
@@ -51,30 +54,46 @@ def page() -> None:
         info = _mechanism(infos)
         with st.expander("Decoding", icon=":material/tune:"):
             options = decoding.choose()
-    view = CloserView(source.sample.name if source.sample else None, info.name, options, view.step)
-    st.session_state.closer_view = view
+    view = _keep(
+        sample=source.sample.name if source.sample else None,
+        run=source.heard.run.name if source.heard else None,
+        utterance=source.heard.id if source.heard else None,
+        variant=info.name,
+        options=options,
+    )
     heard = opened(source)
     if heard is None:
-        write_address(links.write_closer(view))
         return
-    request, store = request_for(heard, source.sample, options)
+    shared = source.sample or source.heard
+    request, store = request_for(heard, shared, options)
     result = _decoded(heard, request, info, store)
     if result is None:
         return
     result = backend.scored(result, reference, "basic")
-    _look(Subject(heard, request.digest, reference, source.sample, result, view))
+    _look(Subject(heard, request.digest, reference, shared, result, view, _keep))
 
 
-def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> CloserView:
+def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> None:
     state = st.session_state
     names = {info.name: info for info in infos}
     if "closer_view" not in state:
         state.closer_view = links.read_closer(st.query_params, clips, names)
     view: CloserView = state.closer_view
-    recording.restore(view.sample, clips)
+    recording.restore(view.sample, clips, runs.find(view.run, view.utterance, view.variant))
     decoding.restore(view.options)
+    led: Heard | None = state.heard
+    if led is not None and led.variant in names and led != state.get("closer_led"):
+        state.closer_variant = led.variant  # what led to this recording is what is looked at
+    state.closer_led = led
     usual = next((info.name for info in infos if info.name != CTC), infos[0].name)
     state.setdefault("closer_variant", view.variant if view.variant in names else usual)
+
+
+def _keep(**changes: Any) -> CloserView:
+    """Remember what is on screen now, also in the address; returns all of it."""
+    view = replace(st.session_state.closer_view, **changes)
+    st.session_state.closer_view = view
+    write_address(links.write_closer(view))
     return view
 
 
@@ -123,7 +142,7 @@ def _look(subject: Subject) -> None:
                 "there is no step to take apart. Choose a mechanism with attention.",
                 icon=":material/info:",
             )
-    address_note(subject.sample)
+    address_note(subject.shared)
 
 
 def _whole(subject: Subject) -> None:
