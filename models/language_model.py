@@ -168,8 +168,6 @@ class Fusion:
     ----------
     model
         The language model.
-    model
-        The language model.
     weight
         Factor of its log-probabilities.
     word_bonus
