@@ -1,18 +1,16 @@
-"""The command line: what it prints, writes and exits with."""
+"""`compare` on the command line, and what holds for every command."""
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app import commands, server
+from app import commands
 from app.cli import main
 from models import language_model
 from models.checkpoint import Card
@@ -21,23 +19,11 @@ from models.recogniser import Variant
 from models.registry import decoders
 from models.text import Alphabet
 from models.training.language_model import Source, estimate
+from tests.command import one_sentence, run
 from tests.conftest import hum
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of one command."""
-    status = main([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return status, printed.out, printed.err
-
-
-def one_sentence(text: str) -> bool:
-    lines = [line for line in text.splitlines() if line.startswith("attnscope: ")]
-    return len(lines) == 1
 
 
 # --- compare --------------------------------------------------------------------------------------
@@ -238,149 +224,6 @@ def test_help_has_examples(capsys, command):
     assert status == 0
     assert "python -m app" in out
     assert "examples:" in out or not command
-
-
-# --- diagnose -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def diagonal(tmp_path) -> Path:
-    path = tmp_path / "diagonal.npz"
-    tokens = [*"abcdefghijkl", "<eos>"]
-    Alignment.from_arrays(np.eye(13), tokens, 0.04, ended=True).save(path)
-    return path
-
-
-def test_diagnose_prints_verdict_and_metrics(capsys, diagonal):
-    status, out, _ = run(capsys, "diagnose", diagonal)
-    assert status == 0
-    assert f"{diagonal}: healthy" in out
-    assert "monotonicity" in out
-
-
-def test_diagnose_reports_a_broken_file_among_the_others(capsys, diagonal, tmp_path):
-    broken = tmp_path / "broken.npz"
-    broken.write_bytes(b"PK\x03\x04 no archive")
-    missing = tmp_path / "missing.npz"
-    status, out, err = run(capsys, "diagnose", broken, diagonal, missing, "--json")
-    assert status == 1
-    values = json.loads(out)
-    assert list(values) == ["schema", "files"]
-    first, second, third = values["files"]
-    assert list(first) == ["file", "error"]
-    assert first["file"] == str(broken)
-    assert first["error"] in err
-    assert list(second) == ["file", "verdict", "failures", "notes", "metrics", "heads"]
-    assert (second["file"], second["verdict"]) == (str(diagonal), "healthy")
-    assert second["metrics"]["monotonicity"] == pytest.approx(1)
-    assert list(third) == ["file", "error"]
-    assert third["file"] == str(missing)
-
-
-def test_rows_that_do_not_sum_to_one_are_refused_unless_renormalised(capsys, tmp_path):
-    path = tmp_path / "raw.npz"
-    np.savez(path, weights=3 * np.eye(12), tokens=list("abcdefghijkl"), frame_seconds=0.04)
-    status, out, err = run(capsys, "diagnose", path)
-    assert (status, out) == (1, "")
-    assert "weights" in err
-    assert run(capsys, "diagnose", path, "--renormalise")[0] == 0
-
-
-def test_pickles_are_refused_and_never_opened(capsys, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (os.mkdir, (str(tmp_path / "executed"),))
-
-    path = tmp_path / "trap.npz"
-    weights = np.array([[Trap()]], dtype=object)
-    np.savez(path, weights=weights, tokens=["a"], frame_seconds=0.04)
-    status, _, err = run(capsys, "diagnose", path)
-    assert status == 1
-    assert "weights" in err
-    assert not (tmp_path / "executed").exists()
-
-
-# --- variants -------------------------------------------------------------------------------------
-
-
-def test_variants_lists_names_families_sizes_and_cards(capsys, checkpoints):
-    status, out, _ = run(capsys, "variants", "--json", "-")
-    assert status == 0
-    values = json.loads(out)
-    assert list(values) == ["schema", "variants"]
-    listed = {variant["name"]: variant for variant in values["variants"]}
-    assert list(listed) == [*decoders(), "ctc"]
-    for name, info in decoders().items():
-        assert listed[name]["family"] == info.family
-        assert listed[name]["parameters"] > 0
-        assert listed[name]["card"]["name"] == name
-    status, out, _ = run(capsys, "variants")
-    assert status == 0
-    assert len(out.splitlines()) == 1 + len(listed)
-
-
-def test_variants_without_checkpoints_says_not_trained(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path))
-    status, out, _ = run(capsys, "variants")
-    assert status == 0
-    assert out.count("not trained") == len(decoders()) + 1
-    values = json.loads(run(capsys, "variants", "--json")[1])["variants"]
-    assert {variant["card"] for variant in values} == {None}
-
-
-# --- the dashboard --------------------------------------------------------------------------------
-
-
-def test_the_dashboard_listens_on_this_machine_only(monkeypatch, capsys):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
-    monkeypatch.setattr(os, "chdir", lambda folder: started.append(folder))
-    main([])
-    folder, arguments = started
-    assert Path(folder) == ROOT
-    port = int(arguments[arguments.index("--server.port") + 1])
-    assert arguments[arguments.index("--server.address") + 1] == "127.0.0.1"
-    assert "--server.allowedHosts" not in arguments
-    printed = capsys.readouterr()
-    assert f"http://127.0.0.1:{port}" in printed.out
-    assert "Warning" not in printed.err
-
-
-def test_another_host_is_possible_with_a_warning(monkeypatch, capsys):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
-    monkeypatch.setattr(os, "chdir", lambda folder: None)
-    main(["--host", "0.0.0.0", "--port", str(server.free_port("0.0.0.0", None))])
-    assert started[0][-2:] == ["--server.allowedHosts", "*"]
-    printed = capsys.readouterr()
-    assert "no password" in printed.err
-    assert "http://localhost:" in printed.out
-
-
-def test_a_port_in_use_or_a_strange_host_fails_with_a_sentence(capsys):
-    port = server.free_port("127.0.0.1", None)
-    with server.socket.create_server(("127.0.0.1", port)):
-        assert server.free_port("127.0.0.1", None) != port
-        status, _, err = run(capsys, "--port", port)
-        assert status == 1
-        assert f"port {port} is in use" in err
-    for host in ("203.0.113.7", "no such host"):
-        status, _, err = run(capsys, "--host", host)
-        assert status == 1
-        assert "not an address of this machine" in err
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False)],
-)
-def test_loopback(host, loopback):
-    assert server.is_loopback(host) is loopback
-
-
-def test_addresses_can_be_typed_into_a_browser():
-    assert server.address("::1", 8501) == "http://[::1]:8501"
-    assert server.address("0.0.0.0", 80) == "http://localhost:80"
 
 
 # --- whatever happens -----------------------------------------------------------------------------
