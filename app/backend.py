@@ -20,6 +20,8 @@ import torch
 
 from analysis.errors import score
 from app.comparison import Models, VariantResult, assess, compare
+from app.self_attention import SelfAttention
+from app.self_attention import self_attention as self_attention_of
 from models import audio, features
 from models.audio import Recording
 from models.checkpoint import CheckpointError
@@ -183,6 +185,14 @@ def _what_failed(name: str, recording: Recording, error: Exception) -> str:
 def encoded(digest: str, _recording: Recording) -> Encoded:
     """The recording as the shared encoder hears it."""
     return models().encode(_recording)
+
+
+@st.cache_resource(show_spinner="Self-attention is computed", max_entries=4, scope="session")
+def self_attention(
+    digest: str, name: str, tokens: tuple[str, ...], _recording: Recording, _decoded: Decoded
+) -> SelfAttention | None:
+    """What frames and tokens look at beside each other; `tokens` are those of the decoding."""
+    return self_attention_of(models().variant(name), encoded(digest, _recording), 0, _decoded)
 
 
 def assessed(

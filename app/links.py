@@ -155,7 +155,7 @@ class CloserView:
 def read_closer(
     params: Mapping[str, str], samples: Mapping[str, object], variants: Mapping[str, object]
 ) -> CloserView:
-    """The view an address asks for, as far as it exists; step or layer may be beyond what there is."""
+    """The view an address asks for, as far as it exists; step and layer may be too high."""
     sample, variant = params.get("sample"), params.get("variant")
     kind, layer = params.get("heads"), _number(params.get("layer", ""), 1, 1e3)
     return CloserView(

@@ -11,8 +11,9 @@ from analysis.diagnosis import Failure
 from analysis.labels import is_special
 from analysis.timing import Timing
 from app.charts.axes import frame, seconds_axis
+from app.charts.beside import beside
 from app.charts.labels import row_labels, shown_token
-from app.charts.levels import Levels, to_levels
+from app.charts.levels import Levels, mean_pool, to_levels
 from app.theme import Palette, sign
 
 TOP, BOTTOM = 16, 42
@@ -161,6 +162,7 @@ def attention_map(
     special: bool = True,
     every_token: bool = False,
     fit: int = FIT_HEIGHT,
+    on_global: np.ndarray | None = None,
 ) -> go.Figure:
     """The map of one decoding, tokens read downwards, time in seconds.
 
@@ -183,6 +185,8 @@ def attention_map(
         Make the figure as high as it takes to label every token.
     fit
         Pixels of the figure otherwise.
+    on_global
+        (tokens,) share of each row's attention on a global token, drawn beside the map.
     """
     shown = _shown_rows(alignment.tokens, special)
     weights = alignment.map[shown]  # (rows, frames)
@@ -220,5 +224,10 @@ def attention_map(
             "top": levels.top,
         },
     )
+    if on_global is not None:
+        share = mean_pool(on_global[shown], levels.row_step)
+        drawn = (levels.row_step - 1) / 2 + levels.row_step * np.arange(len(share))
+        beside(figure, drawn, share, palette)
+        figure.layout.meta |= {"global": [round(float(each), 3) for each in share]}
     frame(figure, palette, rows.height, top=TOP, bottom=BOTTOM)
     return figure

@@ -6,7 +6,7 @@ from app.spelling import words_of
 
 SMALLEST_ROW = 10.0  # pixels a row needs to carry its own label
 LONGEST = 8  # letters of a word that fit beside a map
-SHOWN = {" ": "␣", "<eos>": "‹end›", "<blank>": "‹blank›"}
+SHOWN = {" ": "␣", "<sos>": "‹start›", "<eos>": "‹end›", "<blank>": "‹blank›"}
 
 
 def shown_token(token: str) -> str:

@@ -35,6 +35,13 @@ def max_pool(matrix: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
     return matrix
 
 
+def mean_pool(values: np.ndarray, step: int) -> np.ndarray:
+    """Mean of every `step` numbers in a row; the last of fewer."""
+    first = np.arange(0, len(values), step)
+    counts = np.diff(np.append(first, len(values)))
+    return np.add.reduceat(values, first) / counts if len(values) else values
+
+
 def pool_steps(rows: int, columns: int, limit: int = CELL_LIMIT) -> tuple[int, int]:
     """Block sizes (row step, column step) that bring a matrix under the limit, time first."""
     if rows * columns <= limit:

@@ -5,7 +5,7 @@ const LEAD = 0.08                     // seconds heard before the moment that wa
 const CLICK_PIXELS = 5                // a pointer that moved further was a drag: a zoom
 const READABLE = 10                   // pixels of a row that can carry its own label
 const SCAN_MS = 300                   // how often new figures are looked for
-const FOLLOWED = ["map", "spectrogram"] // kinds of figures that lie over the recording's time
+const FOLLOWED = ["map", "spectrogram", "frames", "tokens"] // kinds of figures that are described and heard
 const players = new WeakMap()
 
 const seconds = (value) => `${value.toFixed(2)} s`
@@ -26,25 +26,41 @@ function box(figure) {
   return { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length }
 }
 
-// Where in the recording, and on which row, a pointer is; null outside map and labels.
+// Where in the recording (or in the text, across), and on which row, a pointer is; null outside map,
+// labels and what stands beside the map.
 function place(figure, event) {
   const frame = figure.getBoundingClientRect()
-  const { xaxis, yaxis } = figure._fullLayout
+  const { xaxis, yaxis, xaxis2, meta } = figure._fullLayout
   const { left, top, width, height } = box(figure)
   const x = event.clientX - frame.left - left
   const y = event.clientY - frame.top - top
-  if (y < 0 || y > height || x > width || x < -left) return null
-  const onLabels = x < 0
-  return { time: xaxis.p2d(clamp(x, 0, width)), row: Math.round(yaxis.p2d(y)), onLabels }
+  const beside = x > width
+  const right = beside && meta?.global ? xaxis2._offset + xaxis2._length - left : width
+  if (y < 0 || y > height || x > right || x < -left) return null
+  const down = yaxis.p2d(y)
+  return { time: xaxis.p2d(clamp(x, 0, width)), down, row: Math.round(down), onLabels: x < 0, beside }
 }
 
-function weightAt(figure, at) {
-  const heat = figure._fullData?.find((trace) => trace.type === "heatmap")
-  if (!heat) return null
-  const row = Math.floor((at.row - heat.y0) / heat.dy + 0.5)
-  const column = Math.floor((at.time - heat.x0) / heat.dx + 0.5)
-  const cells = heat.z?.[clamp(row, 0, heat.z.length - 1)]
-  return cells ? cells[clamp(column, 0, cells.length - 1)] / 255 : null
+// Whether a figure lies over the recording's time.
+const isTimed = (figure) => figure._fullLayout?.meta?.kind !== "tokens"
+
+const heatOf = (figure) => figure._fullData?.find((trace) => trace.type === "heatmap")
+const drawnRow = (heat, at) => clamp(Math.floor((at.down - heat.y0) / heat.dy + 0.5), 0, heat.z.length - 1)
+
+function weightWords(figure, at) {
+  const heat = heatOf(figure)
+  if (!heat?.z?.length) return "weight 0"
+  const { top, clipped } = figure._fullLayout.meta
+  const cells = heat.z[drawnRow(heat, at)]
+  const level = cells[clamp(Math.floor((at.time - heat.x0) / heat.dx + 0.5), 0, cells.length - 1)]
+  const weight = ((level / 255) * top).toPrecision(2)
+  return `weight ${clipped && level === 255 ? "at least " : ""}${weight}`
+}
+
+function globalWords(figure, at) {
+  const { meta } = figure._fullLayout
+  if (!meta.global) return []
+  return [`global token ${(100 * meta.global[drawnRow(heatOf(figure), at)]).toFixed(0)} %`]
 }
 
 function describe(figure, at) {
@@ -52,12 +68,21 @@ function describe(figure, at) {
   if (meta.kind === "spectrogram") {
     return [`${meta.hz[clamp(at.row, 0, meta.hz.length - 1)]} Hz`, seconds(at.time)]
   }
+  const beside = globalWords(figure, at)
+  const weight = weightWords(figure, at)
+  if (meta.kind === "frames") {
+    const name = `frame at ${seconds(at.down)}`
+    return at.onLabels || at.beside ? [name, ...beside] : [name, `looks at ${seconds(at.time)}`, weight, ...beside]
+  }
   const row = clamp(at.row, 0, meta.tokens.length - 1)
   const name = `token ${row + 1} of ${meta.tokens.length}`
   if (at.onLabels) return [meta.tokens[row], name, `listens most at ${seconds(meta.peaks[row])}`]
-  const weight = (weightAt(figure, at) ?? 0) * meta.top
-  return [meta.tokens[row], name, seconds(at.time), `weight ${weight.toPrecision(2)}`]
+  if (at.beside) return [meta.tokens[row], name, ...beside]
+  const where = meta.kind === "tokens" ? `looks back at ${meta.columns[columnOf(meta, at)]}` : seconds(at.time)
+  return [meta.tokens[row], name, where, weight, ...beside]
 }
+
+const columnOf = (meta, at) => clamp(Math.round(at.time), 0, meta.columns.length - 1)
 
 // Plotly reads a part of HTML in every text.
 const asText = (label) => label.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
@@ -68,7 +93,8 @@ function relabel(figure) {
   if (meta?.kind !== "map") return
   figure.attnLabels ??= yaxis.ticktext
   const pixels = yaxis._length / Math.abs(yaxis.range[0] - yaxis.range[1])
-  const wanted = pixels >= READABLE ? meta.tokens.map(asText) : figure.attnLabels
+  const readable = Math.max(READABLE, 0.9 * yaxis.tickfont.size) // letters on a stage are larger
+  const wanted = pixels >= readable ? meta.tokens.map(asText) : figure.attnLabels
   if (wanted.some((label, row) => label !== yaxis.ticktext[row])) relayout(figure, "yaxis.ticktext", wanted)
 }
 
@@ -221,12 +247,13 @@ class Player {
 
   // At the very start nothing has been heard, and a line on the axis would only look like a border.
   drawCursor(figure) {
-    draw(figure, "attn-cursor", this.time > 0 ? this.time : null)
+    if (isTimed(figure)) draw(figure, "attn-cursor", this.time > 0 ? this.time : null)
   }
 
   point(figure, event) {
     const at = event && place(figure, event)
-    for (const other of this.followed.keys()) draw(other, "attn-ghost", at && !at.onLabels ? at.time : null)
+    const time = at && !at.onLabels && !at.beside && isTimed(figure) ? at.time : null
+    for (const other of this.followed.keys()) if (isTimed(other)) draw(other, "attn-ghost", time)
     const tip = this.find("tip")
     tip.hidden = !at
     if (!at) return
@@ -287,7 +314,7 @@ class Player {
     }, options)
     const zoomed = () => {
       relabel(figure)
-      this.zoom(figure._fullLayout.xaxis.range.slice(), figure)
+      if (isTimed(figure)) this.zoom(figure._fullLayout.xaxis.range.slice(), figure)
     }
     figure.on("plotly_relayout", zoomed)
     const undo = () => {
@@ -296,7 +323,7 @@ class Player {
     }
     this.followed.set(figure, undo)
     figure.dataset.followed = "true"
-    if (this.range) relayout(figure, "xaxis.range", this.range)
+    if (this.range && isTimed(figure)) relayout(figure, "xaxis.range", this.range)
     this.drawCursor(figure)
   }
 
@@ -304,13 +331,14 @@ class Player {
     const at = place(figure, event)
     if (!at) return
     const meta = figure._fullLayout.meta ?? {}
-    if (at.onLabels && meta.kind !== "map") return
-    if (at.onLabels) {
-      const peak = meta.peaks[clamp(at.row, 0, meta.peaks.length - 1)]
-      this.play(Math.max(0, peak - 0.2), peak + 0.3)
-    } else {
-      this.play(at.time)
-    }
+    const onRow = at.onLabels || at.beside
+    if (onRow && meta.kind === "spectrogram") return
+    if (meta.kind === "frames") return this.play(onRow ? at.down : at.time)
+    if (!onRow && meta.kind !== "tokens") return this.play(at.time)
+    const row = onRow ? at.row : columnOf(meta, at) - 1 // the first column is the start: no token
+    if (row < 0) return
+    const peak = meta.peaks[clamp(row, 0, meta.peaks.length - 1)]
+    this.play(Math.max(0, peak - 0.2), peak + 0.3)
   }
 
   zoom(range, source = null) {
@@ -320,7 +348,7 @@ class Player {
     this.range = full ? null : wanted
     this.find("whole").disabled = full
     for (const figure of this.followed.keys()) {
-      if (figure === source) continue
+      if (figure === source || !isTimed(figure)) continue
       const [low, high] = figure._fullLayout.xaxis.range
       if (Math.abs(low - wanted[0]) + Math.abs(high - wanted[1]) < 1e-6) continue
       relayout(figure, "xaxis.range", wanted.slice())

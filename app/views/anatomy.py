@@ -26,6 +26,11 @@ def section(subject: Subject) -> None:
     """Draw the step and the experiment, where the decoder is one that has steps of this kind."""
     variant = backend.models().variant(subject.result.info.name)
     if not isinstance(variant.decoder, LSTMDecoder):
+        st.info(
+            "Several layers listen at every step of this mechanism, so there is no single look to "
+            "take apart: its heads above show all of them.",
+            icon=":material/info:",
+        )
         return
     _anatomy(subject, variant)
 

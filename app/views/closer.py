@@ -15,7 +15,7 @@ from app.runs import Heard
 from app.samples import Sample, samples
 from app.theme import palette
 from app.transcript import transcript
-from app.views import anatomy, heads
+from app.views import anatomy, layers
 from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
 from models.audio import Recording
 from models.recogniser import CTC, VariantInfo, variants
@@ -131,7 +131,7 @@ def _look(subject: Subject) -> None:
             player(wav, subject.recording.seconds, subject.digest)
         _whole(subject)
         if alignment.layers * alignment.heads > 1:
-            _heads(subject)
+            layers.section(subject)
         if not alignment.tokens:
             st.info("Nothing was decoded, so there is no step to take apart.")
         elif info.name != CTC:
@@ -168,11 +168,3 @@ def _whole(subject: Subject) -> None:
     alignment = result.decoded.alignment
     text = transcript(alignment, result.decoded.text, subject.reference, "basic")
     st.html(text + cards.evidence(result.diagnosis))
-
-
-def _heads(subject: Subject) -> None:
-    """Every layer and head on its own, with what it is for."""
-    st.subheader("Heads", anchor="heads", help=heads.HELP)
-    result = subject.result
-    with st.container(key="maps"):
-        heads.head_maps(result.decoded.alignment, result.diagnosis.heads, subject.recording.seconds)

@@ -1,18 +1,40 @@
 """Heads of one alignment, each a map of its own with what it is for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import HeadReport
 from app import charts
 from app.charts.attention import SMALL_HEIGHT
-from app.theme import palette
+from app.self_attention import SquareHead
+from app.theme import Palette, palette
 from app.views.parts import PLOT, plain
 
-HELP = "Each head is a map of its own; the map above is their mean. Its role is judged from this \
-recording alone."
+FRAME_ROLES = {
+    "diagonal": "every frame looks at itself",
+    "previous": "every frame looks at the one before it",
+    "next": "every frame looks at the one after it",
+    "local": "looks at the sound around it",
+    "global": "looks at particular places that are not nearby; this has nothing to do with the "
+    "global token",
+    "sink": "parks its mass in one place, or on the global token, whatever the frame",
+    "diffuse": "looks everywhere alike",
+}
+TOKEN_ROLES = {
+    "diagonal": "looks at the token written last",
+    "previous": "looks at the token before the one written last",
+    "local": "looks at the last few tokens",
+    "global": "looks at particular tokens further back; this has nothing to do with the global "
+    "token",
+    "sink": "parks its mass on one token, or on the global token, whatever is written",
+    "diffuse": "looks at all that was written alike",
+}
+HELP = "Each head is a map of its own; the map above is the mean of all that listen to the \
+recording. Its role is judged from this recording alone."
 ROLES = {
     "aligner": "follows speech sharply, token by token",
     "local": "follows speech loosely, over a wide stretch",
@@ -24,30 +46,78 @@ ROLES = {
 
 def name_of(alignment: Alignment, report: HeadReport) -> str:
     """How people call a head; the layer only where there are several."""
-    name = f"head {report.head + 1}"
-    return f"layer {report.layer + 1}, {name}" if alignment.layers > 1 else name
+    return called(alignment.layers, report.layer, report.head)
 
 
-def head_maps(alignment: Alignment, reports: Iterable[HeadReport], seconds: float) -> None:
-    """A card for every report, to be drawn inside the container with the key "maps" or the like.
+def called(layers: int, layer: int, head: int) -> str:
+    """As `name_of`, for any head of so many layers."""
+    name = f"head {head + 1}"
+    return f"layer {layer + 1}, {name}" if layers > 1 else name
+
+
+def head_maps(
+    alignment: Alignment,
+    reports: Iterable[HeadReport],
+    seconds: float,
+    on_global: np.ndarray | None = None,
+) -> None:
+    """A card for every report, to be drawn inside a container whose key begins with "head_maps".
 
     Parameters
     ----------
     seconds
         End of the time axis, shared by all figures of a page.
+    on_global
+        (layers, heads, tokens) share of each row's attention on a global token, if there is one.
     """
     theme = palette(st.context.theme.type)
     for report in reports:
         with st.container(key=f"card_head_{report.layer}_{report.head}", border=True):
             name = name_of(alignment, report)
-            figure = charts.attention_map(
-                alignment.head(report.layer, report.head),
-                seconds=seconds,
-                palette=theme,
-                fit=SMALL_HEIGHT,
-            )
+            mass = None if on_global is None else on_global[report.layer, report.head]
+            figure = _figure(alignment, report, seconds, theme, mass)
             st.markdown(f"**{name}** · {report.role}", help=ROLES.get(report.role, ""))
             st.plotly_chart(figure, theme=None, config=PLOT, alt=f"Attention map of {name}",
                             key=f"plot_head_{report.layer}_{report.head}")  # fmt: skip
-            if report.evidence:
-                st.caption(plain(report.evidence))
+            _caption(report.evidence, mass)
+
+
+def square_maps(
+    found: Iterable[SquareHead],
+    figure_of: Callable[[SquareHead], go.Figure],
+    layers: int,
+    roles: Mapping[str, str],
+) -> None:
+    """As `head_maps`, for heads whose positions look at positions."""
+    for each in found:
+        key = f"{each.layer}_{each.head}"
+        with st.container(key=f"card_square_{key}", border=True):
+            name = called(layers, each.layer, each.head)
+            st.markdown(f"**{name}** · {each.role}", help=roles.get(each.role, ""))
+            st.plotly_chart(figure_of(each), theme=None, config=PLOT, key=f"plot_square_{key}",
+                            alt=f"Self-attention map of {name}")  # fmt: skip
+            _caption(each.evidence, each.on_global)
+
+
+def _caption(evidence: str, mass: np.ndarray | None) -> None:
+    words = [evidence] if evidence else []
+    if mass is not None and len(mass):
+        words.append(f"On the global token: {mass.mean():.0%}.")
+    if words:
+        st.caption(plain(" ".join(words)))
+
+
+def _figure(
+    alignment: Alignment,
+    report: HeadReport,
+    seconds: float,
+    theme: Palette,
+    mass: np.ndarray | None = None,
+) -> go.Figure:
+    return charts.attention_map(
+        alignment.head(report.layer, report.head),
+        seconds=seconds,
+        palette=theme,
+        fit=SMALL_HEIGHT,
+        on_global=mass,
+    )

@@ -1,0 +1,174 @@
+"""All heads of one mechanism: what attends to what, layer by layer, each with what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.alignment import Alignment
+from app import backend
+from app.charts.square import frames_map, tokens_map
+from app.links import KINDS
+from app.self_attention import SelfAttention, SquareHead
+from app.theme import palette
+from app.views import heads
+from models.transformer import MOST_FRAMES, TransformerDecoder
+
+if TYPE_CHECKING:
+    from app.views.closer import Subject
+
+TITLES = {
+    "cross": "Text to audio",
+    "encoder": "Audio to audio",
+    "decoder": "Text to text",
+}
+WHAT = {
+    "cross": "Cross-attention: every row is a token being written, every column a moment of the "
+    "recording it listens to.",
+    "encoder": "Self-attention of the encoder: every row is a frame of the recording, every column "
+    "a frame it takes something from, before anything is written.",
+    "decoder": "Self-attention of the decoder: every row is a token being written, every column "
+    "something written before it.",
+}
+BESIDE = " Beside each map: the share of a row's attention on the global token."
+KIND_HELP = (
+    "A Transformer attends in three ways. Text to audio (cross-attention): tokens listen to the "
+    "recording. Audio to audio (self-attention of the encoder): frames look at other frames. Text "
+    "to text (self-attention of the decoder): tokens look at what was written before. Every one of "
+    "them may also look at the global token, a learned place without sound or text where attention "
+    "can rest; its share stands beside each map, and a row of the map is what remains, scaled to 1."
+)
+MOST_HEADS = 16  # maps on a page; of more, one layer is shown at a time
+Show = Callable[[int], None]  # draws the heads of one layer
+
+
+@st.fragment
+def section(subject: Subject) -> None:
+    """Draw the heads; a change of what is shown redraws only this."""
+    st.subheader("Heads", anchor="heads", help=heads.HELP)
+    alignment = subject.result.decoded.alignment
+    variant = backend.models().variant(subject.result.info.name)
+    if not isinstance(variant.decoder, TransformerDecoder):
+        layer = _layer(subject, alignment.layers, alignment.heads)
+        subject.keep(layer=layer)
+        _cross(subject, layer)
+        return
+    options = variant.decoder.options
+    with st.container(horizontal=True):
+        kind = _kind(subject)
+        count = options.encoder_layers if kind == "encoder" else options.decoder_layers
+        layer = _layer(subject, count, options.heads)
+    subject.keep(kind=kind, layer=layer)
+    st.caption(WHAT[kind] + BESIDE)
+    if kind == "cross":
+        _cross(subject, layer)
+    else:
+        _square(subject, kind, layer, count)
+
+
+def _kind(subject: Subject) -> str:
+    st.session_state.setdefault("closer_heads", subject.view.kind)
+    return st.segmented_control(
+        "What attends to what",
+        KINDS,
+        key="closer_heads",
+        required=True,
+        format_func=TITLES.get,
+        help=KIND_HELP,
+    )
+
+
+def _layer(subject: Subject, layers: int, each: int) -> int | None:
+    """The chosen layer, None for all of them."""
+    view = subject.view
+    if layers == 1:
+        return None
+    few = layers * each <= MOST_HEADS
+    options = range(0 if few else 1, layers + 1)
+    st.session_state.setdefault("closer_layer", 0 if view.layer is None else view.layer + 1)
+    if st.session_state.closer_layer not in options:
+        st.session_state.closer_layer = 0 if few else layers
+    number = st.selectbox(
+        "Layer",
+        options,
+        key="closer_layer",
+        width=200,
+        format_func=lambda number: f"{number} of {layers}" if number else "all",
+        help="The layer whose heads are shown: the first hears or reads first, the last decides.",
+    )
+    return number - 1 if number else None
+
+
+def _by_layer(chosen: int | None, layers: int, show: Show) -> None:
+    for layer in range(layers) if chosen is None else (chosen,):
+        with st.container(key=f"head_maps_{layer}"):
+            show(layer)
+
+
+def _cross(subject: Subject, chosen: int | None) -> None:
+    result = subject.result
+    alignment: Alignment = result.decoded.alignment
+
+    def show(layer: int) -> None:
+        reports = [report for report in result.diagnosis.heads if report.layer == layer]
+        mass = result.decoded.global_mass
+        heads.head_maps(alignment, reports, subject.recording.seconds, mass)
+
+    _by_layer(chosen, alignment.layers, show)
+
+
+def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> None:
+    decoded = subject.result.decoded
+    found = backend.self_attention(
+        subject.digest,
+        subject.result.info.name,
+        tuple(decoded.alignment.tokens),
+        subject.recording,
+        decoded,
+    )
+    if found is None:
+        st.info("Nothing was decoded, so nothing looked at anything.")
+        return
+    of_kind = found.encoder if kind == "encoder" else found.decoder
+    if of_kind is None:
+        limit = MOST_FRAMES * decoded.alignment.frame_seconds / 60
+        st.info(
+            f"Audio to audio is not drawn for recordings longer than {limit:.0f} minutes.",
+            icon=":material/info:",
+        )
+        return
+    draw = _frames(subject) if kind == "encoder" else _tokens(subject, found)
+    roles = heads.FRAME_ROLES if kind == "encoder" else heads.TOKEN_ROLES
+
+    def show(layer: int) -> None:
+        heads.square_maps((each for each in of_kind if each.layer == layer), draw, layers, roles)
+
+    _by_layer(chosen, layers, show)
+
+
+def _frames(subject: Subject) -> Callable[[SquareHead], go.Figure]:
+    theme = palette(st.context.theme.type)
+    return lambda each: frames_map(
+        each.levels,
+        each.on_global,
+        frame_seconds=subject.result.decoded.alignment.frame_seconds,
+        seconds=subject.recording.seconds,
+        palette=theme,
+    )
+
+
+def _tokens(subject: Subject, found: SelfAttention) -> Callable[[SquareHead], go.Figure]:
+    theme = palette(st.context.theme.type)
+    alignment = subject.result.decoded.alignment
+    peaks = alignment.map.argmax(axis=1) + 0.5
+    return lambda each: tokens_map(
+        each.levels,
+        each.on_global,
+        tokens=alignment.tokens,
+        columns=found.columns,
+        peaks=alignment.start_seconds + peaks * alignment.frame_seconds,
+        palette=theme,
+    )
