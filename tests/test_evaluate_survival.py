@@ -1,0 +1,266 @@
+"""Evaluation that is killed, crashes, meets other runs, and loses workers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import distributed
+import numpy as np
+import pytest
+
+from app.evaluation import (
+    Plan,
+    RunError,
+    evaluate,
+    items,
+    load_alignment,
+    load_errors,
+    load_results,
+    load_settings,
+    load_summary,
+    pool,
+    run,
+)
+from app.evaluation.progress import Progress
+from models.search import SearchOptions
+from tests.evaluating import (
+    ROOT,
+    SECONDS,
+    VARIANTS,
+    plan_of,
+    same,
+)
+from tests.runs import fake_part, plain_items
+
+pytest_plugins = ("tests.evaluating",)  # its fixtures
+pytestmark = pytest.mark.usefixtures("use_checkpoints")
+
+
+# --- what it survives -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_a_killed_run_goes_on_without_loss_or_duplicates(
+    finished, manifest, settings, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    kept = replace(settings, keep_alignments=True)
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from app.evaluation import evaluate, items, pool\n"
+        "from tests.evaluating import plan_of, Settings, SearchOptions\n"
+        "items.SHARD_ITEMS = 1\n"
+        "real = pool.decode_shard\n"
+        "def slow(*given):\n"
+        "    time.sleep(0.3)\n"
+        "    return real(*given)\n"
+        "pool.decode_shard = slow\n"
+        f"evaluate(plan_of(Path({str(manifest)!r}), {kept!r}, Path({str(out)!r}), workers=1))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("parts/0*.parquet"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = load_results(out)  # readable as it is
+    assert 0 < len(before) < len(SECONDS) * len(VARIANTS)
+    assert load_summary(out) is None
+
+    decoded = []
+    real = pool.decode_shard
+    monkeypatch.setattr(pool, "decode_shard", lambda s, t: decoded.append(s.number) or real(s, t))
+    evaluate(plan_of(manifest, kept, out, workers=1))
+    assert decoded == sorted(set(range(len(SECONDS))) - set(before["part"]))
+    same(load_results(out), load_results(finished))
+    assert load_alignment(out, "u00", "ctc").tokens == load_alignment(finished, "u00", "ctc").tokens
+
+
+class Crash(BaseException):
+    """The machine goes down."""
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_a_crash_at_any_moment_loses_and_doubles_nothing(settings, tmp_path, monkeypatch):
+    """The n-th write fails before or after its renaming, for every n there is."""
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    chosen = replace(settings, keep_alignments=True)
+    found = [*plain_items(2), *(replace(each, id="x") for each in plain_items(1))]
+
+    def attempt(out: Path) -> None:
+        evaluate(Plan(lambda: iter(found), chosen, out, workers=1))
+
+    attempt(tmp_path / "whole")
+    expected = load_results(tmp_path / "whole")
+    real, crashes, number = run.Path.replace, 0, 0
+    while crashes == number:
+        number += 1
+        for after in (False, True):
+            out, calls = tmp_path / f"{number}{after}", []
+
+            def replace_or_crash(self, target, calls=calls, after=after, number=number):
+                calls.append(target)
+                if len(calls) != number:
+                    return real(self, target)
+                if after:
+                    real(self, target)
+                raise Crash
+
+            with monkeypatch.context() as patch:
+                patch.setattr(run.Path, "replace", replace_or_crash)
+                try:
+                    attempt(out)
+                except Crash:
+                    crashes += not after
+            attempt(out)
+            same(load_results(out), expected)
+            assert load_errors(out)["id"].tolist() == ["x"]
+            assert load_summary(out) == load_summary(tmp_path / "whole")
+            assert not list(out.rglob(".*.[0-9]*"))
+    assert crashes >= 10  # run.json, three parts with maps, errors of one, errors.csv, results
+
+
+def test_parts_of_files_are_no_results(tmp_path, settings):
+    """What a killed process leaves under a temporary name counts for nothing."""
+    folder = run.Folder(tmp_path)
+    folder.parts.mkdir()
+    (folder.parts / ".000000.parquet.17").write_bytes(b"PAR1 half")
+    assert folder.done() == []
+    with folder.locked():
+        assert not list(folder.parts.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"variants": ("ctc",)}, "the variants"),
+        ({"search": SearchOptions(beam=2)}, "the search options"),
+        ({"normalizer": "english"}, "the normaliser"),
+        ({"max_seconds": 5.0}, "--max-seconds"),
+        ({"keep_alignments": True}, "--keep-alignments"),
+        ({"checkpoints": (("encoder", "0"),)}, "the checkpoints"),
+    ],
+)
+def test_another_run_in_the_folder_is_refused(settings, tmp_path, monkeypatch, change, named):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    plan = Plan(lambda: iter(plain_items(2)), settings, tmp_path / "run", workers=1)
+    evaluate(plan)
+    with pytest.raises(RunError, match=f"differs in {named}; use another --out"):
+        evaluate(replace(plan, settings=replace(settings, **change)))
+    with pytest.raises(RunError, match="differs in the recordings"):
+        evaluate(replace(plan, items=lambda: iter(plain_items(3))))
+    evaluate(plan)  # what was there is still whole
+
+
+def test_folders_with_other_things_are_left_alone(settings, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    plan = Plan(lambda: iter(plain_items(1)), settings, tmp_path)
+    with pytest.raises(RunError, match="other things in it"):
+        evaluate(plan)
+    with pytest.raises(RunError, match="is a file"):
+        evaluate(replace(plan, out=tmp_path / "thesis.txt"))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    for read in (load_results, load_errors, load_settings, load_summary):
+        with pytest.raises(RunError, match="is not a run"):
+            read(tmp_path)
+
+
+def test_two_processes_do_not_write_to_one_run(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    plan = Plan(lambda: iter(plain_items(2)), settings, tmp_path / "run", workers=1)
+    evaluate(plan)
+    with run.Folder(plan.out).locked(), pytest.raises(RunError, match="another process"):
+        evaluate(plan)
+
+
+def test_workers_refuse_other_checkpoints(manifest, settings, tmp_path):
+    wrong = replace(settings, checkpoints=(("encoder", "0" * 16),))
+    with pytest.raises(RunError, match="other checkpoints than the run for encoder"):
+        evaluate(plan_of(manifest, wrong, tmp_path / "run", workers=1))
+
+
+def test_a_recording_that_breaks_the_decoder_is_reported_and_the_others_decoded(
+    manifest, settings, tmp_path, monkeypatch
+):
+    from app.evaluation import work
+
+    real = work._results
+
+    def breaks(batch, *rest):
+        if any(each.item.id == "u03" for each in batch):
+            raise RuntimeError("no path")
+        return real(batch, *rest)
+
+    monkeypatch.setattr(work, "_results", breaks)
+    evaluate(plan_of(manifest, settings, tmp_path / "run", workers=1))
+    errors = load_errors(tmp_path / "run")
+    assert errors["error"].tolist() == ["decoding failed (RuntimeError: no path)"]
+    assert load_results(tmp_path / "run")["id"].nunique() == len(SECONDS) - 1
+
+
+# --- many workers ---------------------------------------------------------------------------------
+
+
+class KillOne(Progress):
+    """Kills a worker when the first part has come."""
+
+    find = staticmethod(lambda: [])  # process ids of the workers
+    killed: list[int]
+
+    def add(self, decoded: int, bad: int) -> None:
+        super().add(decoded, bad)
+        if not self.killed:
+            self.killed.append(self.find()[-1])
+            os.kill(self.killed[0], signal.SIGKILL)
+
+
+def killing(find) -> type[KillOne]:
+    return type("Killing", (KillOne,), {"find": staticmethod(find), "killed": []})
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_two_processes_one_killed_give_the_same(finished, manifest, settings, tmp_path, capsys):
+    import multiprocessing
+
+    progress = killing(lambda: [child.pid for child in multiprocessing.active_children()])
+    plan = plan_of(manifest, replace(settings, keep_alignments=True), tmp_path / "run", workers=2)
+    evaluate(plan, progress)
+    assert len(progress.killed) == 1
+    assert "a worker died" in capsys.readouterr().err
+    same(load_results(tmp_path / "run"), load_results(finished))
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_a_dask_cluster_one_worker_killed_gives_the_same(finished, manifest, settings, tmp_path):
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    )
+    with cluster:
+        pids = [worker.pid for worker in cluster.workers.values()]
+        progress = killing(lambda: pids)
+        plan = plan_of(
+            manifest,
+            replace(settings, keep_alignments=True),
+            tmp_path / "run",
+            scheduler=cluster.scheduler_address,
+        )
+        evaluate(plan, progress)
+        assert len(progress.killed) == 1
+    same(load_results(tmp_path / "run"), load_results(finished))
+    here, there = (load_alignment(out, "u02", "location") for out in (finished, tmp_path / "run"))
+    np.testing.assert_array_equal(here.weights, there.weights)
+
+
+def test_a_shard_that_kills_its_workers_is_given_up():
+    lost = pool.Counter()
+    shard = items.Shard(7, tuple(plain_items(2)))
+    for _ in range(pool.ATTEMPTS - 1):
+        pool._count_lost([shard], lost)
+    with pytest.raises(RunError, match="died 3 times while they decoded a00000 and the 1"):
+        pool._count_lost([shard], lost)
