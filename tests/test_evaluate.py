@@ -22,11 +22,13 @@ from tests.command import run as command
 from tests.evaluating import (
     SECONDS,
     VARIANTS,
+    finished,
+    manifest,
     plan_of,
+    settings,
 )
 from tests.runs import write_corpus
 
-pytest_plugins = ("tests.evaluating",)  # its fixtures
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
 

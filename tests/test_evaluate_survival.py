@@ -31,12 +31,15 @@ from tests.evaluating import (
     ROOT,
     SECONDS,
     VARIANTS,
+    finished,
+    manifest,
+    one_by_one,
     plan_of,
     same,
+    settings,
 )
 from tests.runs import fake_part, plain_items
 
-pytest_plugins = ("tests.evaluating",)  # its fixtures
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
 
