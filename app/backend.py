@@ -129,10 +129,10 @@ def band_hz() -> np.ndarray:
 
 
 @st.cache_data(show_spinner=False, scope="session", max_entries=4)
-def wav(digest: str, _recording: Recording) -> bytes:
-    """What the player plays: the samples the models heard, as a WAV file."""
+def sound(digest: str, _recording: Recording) -> bytes:
+    """What the player plays: the samples the models heard, as FLAC, half as large as they are."""
     file = io.BytesIO()
-    soundfile.write(file, _recording.samples, features.SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    soundfile.write(file, _recording.samples, features.SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 

@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, WebSocket, sync_playwright
 
 from app import server
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === count"
+MAPS_OF = """([seconds, count]) => [...document.querySelectorAll('.st-key-maps .js-plotly-plot')]
+    .filter((map) => Math.abs((map._fullLayout?.xaxis?.range[1] ?? 0) - seconds) < 1e-3
+        && map.querySelector('.heatmaplayer image')?.getAttribute('href')).length >= count"""
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -40,13 +43,15 @@ def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
 
 
 @contextmanager
-def running(checkpoints: Path | None = None) -> Iterator[str]:
-    """The address of a dashboard that runs as long as the context."""
+def running(checkpoints: Path | None = None, script: Path | None = None) -> Iterator[str]:
+    """The address of a dashboard that runs as long as the context; `script` instead of its own."""
     port = _any_port()
     address = server.address("127.0.0.1", port)
     chosen = {"ATTNSCOPE_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
+    own = str(ROOT / "app" / "main.py")
+    command = server.command("127.0.0.1", port)
     process = subprocess.Popen(
-        server.command("127.0.0.1", port),
+        [str(script) if script and part == own else part for part in command],
         cwd=ROOT,
         env={**os.environ, **chosen},
         stdout=subprocess.DEVNULL,
@@ -72,6 +77,38 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+class Traffic:
+    """What a page receives, from the moment it is listened to; made before the page is opened.
+
+    The program (scripts, styles, fonts) comes once and stays in the browser: it is not counted.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._frames: list[int] = []
+        self._requests: list[Request] = []
+        page.on("websocket", self._follow)
+        page.on("requestfinished", lambda request: self._requests.append(request))
+
+    def _follow(self, socket: WebSocket) -> None:
+        socket.on("framereceived", lambda payload: self._frames.append(len(payload)))
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._frames.clear()
+        self._requests.clear()
+
+    @property
+    def pushed(self) -> int:
+        """Bytes of the page itself: texts and figures."""
+        return sum(self._frames)
+
+    @property
+    def fetched(self) -> int:
+        """Bytes of what the page fetched: sound."""
+        fetched = [each for each in self._requests if "/static/" not in each.url]
+        return sum(each.sizes()["responseBodySize"] for each in fetched)
 
 
 def open_page(browser: Browser, url: str, figures: int, **context) -> Page:

@@ -6,9 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.dashboard import FOLLOWED, PATIENCE, chromium, open_page, running
+from models.audio import load
+from tests.conftest import SAMPLES
+from tests.dashboard import (
+    FOLLOWED,
+    IDLE,
+    MAPS_OF,
+    PATIENCE,
+    Traffic,
+    chromium,
+    open_page,
+    running,
+)
+
+STORY = SAMPLES / "long_story.ogg"
 
 LINK = "?sample=old_telephone&variants=location%2Cctc&beam=2"
 FIGURES = ("plot_spectrogram", "plot_location", "plot_ctc")
@@ -262,6 +276,31 @@ def test_an_upload_is_decoded_and_a_bad_one_is_refused_in_place(browser, address
     page.locator("h1", has_text=clip.name).wait_for()
     assert clip.name not in page.url
     assert ranges(page)[1] == pytest.approx([0, 1], abs=0.01)
+    page.close()
+
+
+def test_six_maps_of_ten_seconds_are_less_than_a_megabyte(browser, address, tmp_path):
+    """Speech, and the longest texts that tiny decoders can write: one token a frame."""
+    samples = load(STORY.read_bytes(), name=STORY.name).samples[: 10 * 16_000]
+    clip = tmp_path / "ten seconds.wav"
+    soundfile.write(clip, samples, 16_000)
+    names = ["dot", "additive", "location", "coverage", "equal", "location2d"]
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    traffic = Traffic(page)
+    page.goto(f"{address}/?sample=old_telephone&variants={','.join(names)}")
+    page.wait_for_function(FOLLOWED, arg=1 + len(names))
+    page.get_by_text("Upload", exact=True).first.click()
+    page.locator("input[type=file]").wait_for(state="attached")
+    page.wait_for_selector(IDLE)
+    traffic.restart()
+    page.locator("input[type=file]").set_input_files(clip)
+    page.wait_for_function(MAPS_OF, arg=[10, len(names)])
+    wait_for_audio(page, "a.readyState === 4")
+    page.wait_for_selector(IDLE)
+    assert traffic.pushed > 300_000  # six maps were on their way
+    assert traffic.fetched > 100_000  # and the sound
+    assert traffic.pushed + traffic.fetched < 1_000_000
     page.close()
 
 

@@ -82,7 +82,7 @@ def _said(said: Timing, shown: np.ndarray, palette: Palette) -> go.Scatter:
     for token in said.tokens:
         row = int(np.searchsorted(shown, token.rows[0]))
         if row < len(shown) and shown[row] == token.rows[0]:
-            x += [token.start, token.end, None]
+            x += [round(token.start, 3), round(token.end, 3), None]
             y += [row, row, None]
     return go.Scatter(
         name="forced alignment",

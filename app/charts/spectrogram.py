@@ -10,6 +10,7 @@ from app.charts.levels import to_levels
 from app.theme import Palette
 
 TOP, BOTTOM = 14, 26
+FINEST_COLUMNS = 600  # a screen is hardly twice as wide
 LABELLED_HZ = (500, 1000, 2000, 4000)
 QUIET, LOUD = (
     5.0,
@@ -41,7 +42,8 @@ def spectrogram(
         Length of the time axis, shared with the maps below.
     """
     quiet, loud = np.percentile(log_mel, (QUIET, LOUD))
-    levels = to_levels(log_mel.T, bottom=float(quiet), top=float(loud))
+    finest = (log_mel.shape[1], FINEST_COLUMNS)
+    levels = to_levels(log_mel.T, bottom=float(quiet), top=float(loud), finest=finest)
     step = levels.column_step * hop_seconds
     figure = go.Figure(
         go.Heatmap(

@@ -23,19 +23,19 @@ def _component():
     return st.components.v2.component("attnscope.player", isolate_styles=False, **parts)
 
 
-def player(wav: bytes, seconds: float, digest: str) -> None:
+def player(sound: bytes, seconds: float, digest: str) -> None:
     """Mount the player of one recording.
 
     Parameters
     ----------
-    wav
-        The recording as a WAV file; it reaches the browser once, by its own address.
+    sound
+        The recording as a FLAC file; it reaches the browser once, by its own address.
     seconds
         Its length.
     digest
         Content hash: a new one resets position and zoom.
     """
     with st.container(key=AUDIO):
-        st.audio(wav, format="audio/wav")
+        st.audio(sound, format="audio/flac")
     data = {"seconds": seconds, "digest": digest, "container": CONTAINER, "audio": AUDIO}
     _component()(key="player", data=data)

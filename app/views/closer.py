@@ -127,8 +127,8 @@ def _look(subject: Subject) -> None:
     st.caption(f"{plain(info.paper)} · {plain(subject.recording.name)}")
     with st.container(key=CONTAINER):
         with st.container(key="player_bar"):
-            wav = backend.wav(subject.digest, subject.recording)
-            player(wav, subject.recording.seconds, subject.digest)
+            sound = backend.sound(subject.digest, subject.recording)
+            player(sound, subject.recording.seconds, subject.digest)
         _whole(subject)
         if alignment.layers * alignment.heads > 1:
             layers.section(subject)

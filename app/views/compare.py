@@ -117,7 +117,7 @@ def side_by_side(job: Job) -> None:
 
 def _player(job: Job) -> None:
     digest = job.request.digest
-    player(backend.wav(digest, job.recording), job.recording.seconds, digest)
+    player(backend.sound(digest, job.recording), job.recording.seconds, digest)
 
 
 def _spectrogram(job: Job) -> None:

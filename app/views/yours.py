@@ -184,7 +184,7 @@ def _sound(shown: Shown, recording: Recording) -> None:
     """Player and spectrogram over the maps' time axis."""
     digest = backend.digest_of(recording)
     with st.container(key="player_bar"):
-        player(backend.wav(digest, recording), recording.seconds, digest)
+        player(backend.sound(digest, recording), recording.seconds, digest)
     figure = charts.spectrogram(
         backend.log_mel(digest, recording),
         backend.band_hz(),
