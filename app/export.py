@@ -174,7 +174,7 @@ def _write_figures(items: Sequence[Exported], folder: Path, endings: Sequence[st
             figures += [_figure(item, result)] * len(endings)
             files += [folder / f"{base}.{ending}" for ending in endings]
     if files:
-        _draw(figures, files)
+        draw(figures, files)
     return files
 
 
@@ -189,7 +189,14 @@ def _figure(item: Exported, result: VariantResult) -> go.Figure:
     return figure.update_layout(title=title, margin={"t": 44}, paper_bgcolor="white")
 
 
-def _draw(figures: Sequence[go.Figure], files: Sequence[Path]) -> None:
+def draw(figures: Sequence[go.Figure], files: Sequence[Path]) -> None:
+    """Write every figure into its file, in the format its ending names, by one browser.
+
+    Raises
+    ------
+    ExportError
+        Where they cannot be drawn.
+    """
     for name in ("choreographer", "kaleido"):  # they log the browser's last words as errors
         logging.getLogger(name).setLevel(logging.CRITICAL)
     width, height = FIGURE_SIZE

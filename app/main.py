@@ -9,8 +9,17 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
+from app import collected  # noqa: E402
 from app.theme import ICON, style_sheet  # noqa: E402
-from app.views import closer, compare, failures, scores, stress, yours  # noqa: E402
+from app.views import (  # noqa: E402
+    closer,
+    compare,
+    failures,
+    present,
+    scores,
+    stress,
+    yours,
+)
 
 
 def main() -> None:
@@ -33,8 +42,15 @@ def main() -> None:
                 url_path="stress"),
         st.Page(yours.page, title="Your attention", icon=":material/upload_file:",
                 url_path="yours"),
+        st.Page(present.page, title=_present(), icon=":material/co_present:", url_path="present"),
     ]  # fmt: skip
     st.navigation(pages, position="top").run()
+
+
+def _present() -> str:
+    """The page's name with the number of slides, so that adding one is seen everywhere."""
+    count = len(collected.deck().slides)
+    return f"Present ({count})" if count else "Present"
 
 
 main()

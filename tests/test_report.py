@@ -20,10 +20,10 @@ from app.cli import main
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
 from app.evaluation.settings import fingerprints
+from app.offline import opus
 from app.report import from_run, render
 from app.report.content import Case, Evidence, Heard, Report
 from app.report.drawings import attention_map, curves, interval_bar
-from app.report.page import opus
 from app.report.png import grey_png
 from app.report.tables import pairs
 from models.search import SearchOptions

@@ -13,7 +13,7 @@ from app.charts.labels import row_labels
 from app.charts.levels import to_levels
 from app.report.content import Evidence
 from app.report.png import data_uri, grey_png
-from app.theme import Scale, sign
+from app.theme import DARK_SCALE, LIGHT_SCALE, Scale, sign
 
 MAP_WIDTH, MAP_LEFT, MAP_RIGHT, MAP_TOP, MAP_BOTTOM = 640, 74, 8, 10, 34
 MAP_HEIGHT, TALLEST_MAP, ROW_HEIGHT = 260, 720, 11.5  # of the cells
@@ -39,6 +39,14 @@ def color_filter(name: str, scale: Scale) -> str:
     return (
         f'<filter id="{name}" color-interpolation-filters="sRGB" x="0" y="0" width="1" height="1">'
         f"<feComponentTransfer>{tables}</feComponentTransfer></filter>"
+    )
+
+
+def color_filters() -> str:
+    """Both themes' filters, as an element that takes no room: ``url(#light)``, ``url(#dark)``."""
+    return (
+        '<svg width="0" height="0" style="position:absolute" aria-hidden="true">'
+        f"{color_filter('light', LIGHT_SCALE)}{color_filter('dark', DARK_SCALE)}</svg>"
     )
 
 

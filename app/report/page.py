@@ -1,27 +1,18 @@
 """A report as one HTML file: nothing in it is fetched, and everything from outside is escaped."""
 
-import io
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from app.cards import badge
+from app.offline import Document, html, opus
 from app.report.content import Case, Heard, Report
-from app.report.drawings import attention_map, color_filter
+from app.report.drawings import attention_map, color_filters
 from app.report.png import data_uri
 from app.report.tables import failures, pairs, percent, scores, stresses
-from app.theme import DARK_SCALE, LIGHT_SCALE, style_sheet
 from app.transcript import LEGEND, transcript
-from models.audio import SAMPLE_RATE
 
 HERE = Path(__file__).parent
-POLICY = (
-    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'"
-)
 NO_MAP = "The map was not kept, and the recording could not be decoded again."
 
 
@@ -34,19 +25,12 @@ def render(report: Report) -> str:
         f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>'
         for name, title, content in sections
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report.title)} · AttnScope</title>"
-        f"<style>{style_sheet()}\n{_read('report.css')}</style></head><body>"
-        f'<svg width="0" height="0" style="position:absolute" aria-hidden="true">'
-        f"{color_filter('light', LIGHT_SCALE)}{color_filter('dark', DARK_SCALE)}</svg>"
-        f"<h1>{escape(report.title)}</h1>{_facts(report)}<nav>{links}</nav>{body}"
+    body = (
+        f"{color_filters()}<h1>{escape(report.title)}</h1>{_facts(report)}<nav>{links}</nav>{body}"
         "<footer>Made by AttnScope. Attention shows where a decoder looked, which is about half of "
         "what its output depends on (Papi et al. 2025, arXiv 2509.18010).</footer>"
-        f"<script>{_read('report.js')}</script></body></html>\n"
     )
+    return html(Document(report.title, body, _read("report.css"), (_read("report.js"),)))
 
 
 def _read(name: str) -> str:
@@ -111,13 +95,6 @@ def _heard(heard: Heard, case: Case, report: Report) -> str:
         f"<article><header><h3>{escape(title)}</h3>{badge(heard.verdict)}{rate}{remark}</header>"
         f"{text}{drawn}</article>"
     )
-
-
-def opus(samples: np.ndarray) -> bytes:
-    """Samples (n,) as an Ogg/Opus file: about 4 kB a second, played by every browser of today."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, SAMPLE_RATE, format="OGG", subtype="OPUS")
-    return file.getvalue()
 
 
 def _errors(report: Report) -> str:

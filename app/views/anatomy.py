@@ -1,25 +1,23 @@
 """One output step taken apart, and what would have happened had it listened elsewhere."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from html import escape
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from app import backend, cards, charts
+from app import backend, cards, charts, panels
 from app.charts.anatomy import output_figure, step_figure, vector_figure
 from app.charts.labels import shown_token
-from app.theme import palette
+from app.presentation import Panel
+from app.theme import LIGHT, Palette, palette
 from app.transcript import transcript
 from app.views.parts import PLOT, plain
+from app.views.subject import Subject, add, card
 from models.anatomy import Change, Step, formula, parameters
 from models.decoder import LSTMDecoder
 from models.recogniser import Variant
-
-if TYPE_CHECKING:
-    from app.views.closer import Subject
 
 
 def section(subject: Subject) -> None:
@@ -50,9 +48,23 @@ def _anatomy(subject: Subject, variant: Variant) -> None:
         _energies(subject, taken, head)
     with right:
         _output(subject, variant, taken, step)
+    token = shown_token(subject.result.decoded.alignment.tokens[step])
+    add(subject, "step", lambda: _collected(subject, variant, taken, step, head),
+        f"step {step + 1} ({token})", "this step")  # fmt: skip
     _vectors(taken)
     _full_picture(variant.decoder, taken)
     _what_if(subject, variant, taken, step)
+
+
+def _collected(
+    subject: Subject, variant: Variant, taken: Step, step: int, head: int
+) -> list[Panel]:
+    """The step as a slide: energies and weights, what was written, and the formula."""
+    law = f"<p><code>{escape(formula(variant.decoder))}</code></p>"
+    return [
+        panels.plotted("energies", _energies_of(subject, taken, head, LIGHT), body=law),
+        panels.plotted("output", _output_of(subject, variant, taken, step, LIGHT)),
+    ]
 
 
 def _step_slider(subject: Subject) -> int:
@@ -86,30 +98,35 @@ def _head_choice(taken: Step) -> int:
     )
 
 
-def _energies(subject: Subject, taken: Step, head: int) -> None:
+def _energies_of(subject: Subject, taken: Step, head: int, theme: Palette) -> go.Figure:
     seconds = subject.result.decoded.alignment.frame_seconds
     times = (np.arange(taken.weights.shape[1]) + 0.5) * seconds
-    figure = step_figure(
+    return step_figure(
         {name: term[head] for name, term in taken.terms.items()},
         taken.weights[head],
         times,
         seconds=subject.recording.seconds,
-        palette=palette(st.context.theme.type),
+        palette=theme,
     )
+
+
+def _energies(subject: Subject, taken: Step, head: int) -> None:
+    figure = _energies_of(subject, taken, head, palette(st.context.theme.type))
     st.markdown("**Energy terms, then the weights they give**")
     st.plotly_chart(figure, theme=None, config=PLOT, key="plot_step",
                     alt="Energy terms and attention weights of the step over seconds")  # fmt: skip
 
 
+def _output_of(
+    subject: Subject, variant: Variant, taken: Step, step: int, theme: Palette
+) -> go.Figure:
+    chosen = subject.result.decoded.alignment.tokens[step]
+    return output_figure(taken.log_probs, variant.alphabet.tokens, theme, chosen=chosen)
+
+
 def _output(subject: Subject, variant: Variant, taken: Step, step: int) -> None:
     st.markdown("**What it made of the context**")
-    chosen = subject.result.decoded.alignment.tokens[step]
-    figure = output_figure(
-        taken.log_probs,
-        variant.alphabet.tokens,
-        palette(st.context.theme.type),
-        chosen=chosen,
-    )
+    figure = _output_of(subject, variant, taken, step, palette(st.context.theme.type))
     st.plotly_chart(figure, theme=None, config=PLOT, key="plot_output",
                     alt="Probabilities of the likeliest next tokens")  # fmt: skip
 
@@ -166,11 +183,29 @@ def _what_if(subject: Subject, variant: Variant, taken: Step, step: int) -> None
         encoded, 0, subject.result.decoded, change, subject.view.options.max_length_ratio
     )
     changed = backend.assessed(subject.result.info, variant, encoded, decoded)
+    changed = backend.scored(changed, subject.reference, "basic")
     left, right = st.columns(2)
     with left:
         _side(subject, subject.result, "As decoded", "before")
     with right:
-        _side(subject, backend.scored(changed, subject.reference, "basic"), "Changed", "after")
+        _side(subject, changed, "Changed", "after")
+    words = _words(change, subject.result.decoded.alignment.frame_seconds)
+    add(subject, "what_if", lambda: [card(subject, subject.result, "As decoded"),
+                                     card(subject, changed, f"From step {step + 1} on: {words}")],
+        f"what if from step {step + 1} on: {words}", "both decodings")  # fmt: skip
+
+
+def _words(change: Change, frame_seconds: float) -> str:
+    """What was changed, for people."""
+    found = [f"without {name}" for name in sorted(change.dropped)]
+    if change.temperature != 1:
+        found.append(f"temperature {change.temperature:g}")
+    if change.hidden is not None:
+        start, end = (frame * frame_seconds for frame in change.hidden)
+        found.append(f"{start:.1f} to {end:.1f} s hidden")
+    if change.peak is not None:
+        found.append(f"listening at {change.peak * frame_seconds:.1f} s")
+    return ", ".join(found)
 
 
 def _change(subject: Subject, taken: Step, step: int) -> Change:

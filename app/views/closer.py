@@ -1,7 +1,7 @@
 """Look closer: one mechanism, its heads, and one output step taken apart."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -17,21 +17,8 @@ from app.theme import palette
 from app.transcript import transcript
 from app.views import anatomy, layers
 from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
-from models.audio import Recording
+from app.views.subject import Subject, add, card
 from models.recogniser import CTC, VariantInfo, variants
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is looked at."""
-
-    recording: Recording
-    digest: str
-    reference: str | None
-    shared: Sample | Heard | None  # what everybody may hear, and a link can name
-    result: VariantResult
-    view: CloserView
-    keep: Callable[..., CloserView]  # remembers what is on screen now, also in the address
 
 
 def page() -> None:
@@ -168,3 +155,4 @@ def _whole(subject: Subject) -> None:
     alignment = result.decoded.alignment
     text = transcript(alignment, result.decoded.text, subject.reference, "basic")
     st.html(text + cards.evidence(result.diagnosis))
+    add(subject, "whole", lambda: [card(subject, result)], "", "this map and the recording")

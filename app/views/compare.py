@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import backend, cards, charts, links
+from app import backend, cards, charts, links, panels
 from app.backend import Request, Store
 from app.charts.attention import rows_of
 from app.comparison import VariantResult
-from app.controls import sidebar
+from app.controls import collect, sidebar
+from app.controls.collect import Found
 from app.controls.sidebar import Choice
 from app.player import CONTAINER, player
 from app.runs import Heard
@@ -35,6 +37,12 @@ class Job:
     request: Request
     store: Store
     infos: tuple[VariantInfo, ...]  # the chosen variants in order
+    page: str = "compare"  # it is on
+    level: str = ""  # of stress, in words
+
+    @property
+    def title(self) -> str:
+        return f"{self.choice.source.name}: {self.level}" if self.level else self.choice.source.name
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,7 @@ def _results(job: Job, slots: Slots, progress: Progress) -> list[VariantResult]:
     ordered = [_scored(job, results[name]) for name in names if name in results]
     progress.busy.empty()
     with progress.outcome.container():
-        _outcome(ordered, len(names), stopped)
+        _outcome(job, ordered, stopped)
     return ordered
 
 
@@ -182,12 +190,49 @@ def _decode(
     return found
 
 
-def _outcome(results: Sequence[VariantResult], total: int, stopped: bool) -> None:
+def _outcome(job: Job, results: Sequence[VariantResult], stopped: bool) -> None:
     """What all of them say together, in the place where the progress was."""
-    if not stopped:
-        st.html(cards.headline(results, total))
+    total = len(job.infos)
+    if stopped:
+        waiting.stopped(st.container(), "stopped", len(results), total)
         return
-    waiting.stopped(st.container(), "stopped", len(results), total)
+    with st.container(key="outcome", horizontal=True, vertical_alignment="center"):
+        st.html(cards.headline(results, total))
+        if results:
+            _collect(job, results)
+
+
+def _collect(job: Job, results: Sequence[VariantResult], key: str = "", what: str = "") -> None:
+    """The button that keeps these maps, or one of them, for the presentation."""
+    collect.button(
+        f"maps{key}",
+        partial(_collected, job, results, what),
+        f"the map of {what} and the recording" if what else "these maps and the recording",
+        job.page,
+        linked=_shared(job.choice) is not None,
+        label="Add" if what else collect.LABEL,
+    )
+
+
+def _collected(job: Job, results: Sequence[VariantResult], what: str) -> Found:
+    digest, said, view = job.request.digest, job.choice.reference, job.choice.view
+    shown = [panels.spectrum(digest, job.recording)]
+    shown += [
+        panels.card(
+            result,
+            seconds=job.recording.seconds,
+            reference=said,
+            normalizer=view.normalizer,
+            special=view.special,
+        )
+        for result in results
+    ]
+    return Found(
+        f"{job.title}: {what}" if what else job.title,
+        shown,
+        panels.sound(digest, job.recording),
+        f"“{said}”" if said else "",
+    )
 
 
 def _scored(job: Job, result: VariantResult) -> VariantResult:
@@ -203,6 +248,7 @@ def _card(job: Job, slot: DeltaGenerator, result: VariantResult) -> None:
         _map(job, result, f"plot_{result.info.name}")
         words = transcript(alignment, text, job.choice.reference, job.choice.view.normalizer)
         st.html(words + cards.evidence(result.diagnosis))
+        _collect(job, [result], f"_{result.info.name}", result.info.title)
 
 
 def _map(job: Job, result: VariantResult, key: str) -> None:

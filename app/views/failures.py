@@ -11,14 +11,16 @@ import streamlit as st
 from pyarrow import csv, parquet
 
 from app import cards, gallery, matrices, run_links, runs, selection
-from app.controls import filters
+from app.controls import collect, filters
 from app.controls import runs as run_control
+from app.controls.collect import Found
 from app.evaluation import RunError
 from app.picker import picked, picker
+from app.presentation import Panel
 from app.run_links import FailuresView
 from app.runs import HEALTHY, Run
 from app.selection import Filter, Order
-from app.theme import palette
+from app.theme import LIGHT, palette
 from app.views.parts import plain, write_address
 from app.views.turn import turn_to
 
@@ -27,6 +29,7 @@ WHAT = (
     "where to hear it."
 )
 TILES, LINES = 24, 100  # decodings of a page
+COLLECTED = 12  # of a gallery on a slide: more could not be read
 USUAL_COLUMNS = ("id", "variant", "verdict", "wer", "seconds", "reference", "text")
 EXPORTS = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.apache.parquet")}
 
@@ -97,13 +100,17 @@ def _counts(run: Run, chosen: Filter, _table: pd.DataFrame) -> pd.DataFrame:
 def _head(run: Run, table: pd.DataFrame, normalizer: str) -> None:
     recordings = len(table["id"].cat.categories)
     failed = int((table["verdict"] != HEALTHY).sum())
-    name = "the samples" if run.name == runs.trial.NAME else run.name
+    name = _name(run)
     sentence = (
         f"{recordings:,} recordings heard by {len(runs.variants_of(table))} mechanisms: "
         f"<b>{failed:,} of {len(table):,} decodings failed</b>. "
         f"WER after the normaliser “{escape(normalizer)}”."
     )
     st.html(cards.heading(f"Failures in {name}", sentence))
+
+
+def _name(run: Run) -> str:
+    return "the samples" if run.name == runs.trial.NAME else run.name
 
 
 # --- how often
@@ -118,6 +125,8 @@ def _matrix(run: Run, table: pd.DataFrame, chosen: Filter) -> None:
         unit = "Decodings in which each kind of failure was found: click to see them"
     html = matrices.counts_table(found, chosen.kinds, chosen.variants, unit)
     picker(html, "failures_matrix", _pick_cell)
+    found = Found(f"Failures in {_name(run)}", [Panel("failures", body=html)])
+    collect.button("failures", lambda: found, "this table", "failures")
 
 
 def _pick_cell() -> None:
@@ -158,11 +167,23 @@ def _decodings(chosen: Chosen) -> None:
         columns = _lines(chosen, rows)
     else:
         place = picker(gallery.tiles(chosen.run, rows, palette(st.context.theme.type)), "tiles")
+        collect.button(
+            "tiles",
+            partial(_collected, chosen.run, rows),
+            f"the first {COLLECTED} of these small maps",
+            "failures",
+        )
         if place is not None and place.isdecimal() and int(place) in rows.index:
             row = chosen.table.loc[int(place)]
             turn_to(chosen.run, row["id"], row["variant"])
     _keep(replace(chosen.view, columns=columns))
     _export(chosen)
+
+
+def _collected(run: Run, rows: pd.DataFrame) -> Found:
+    """Small maps as a slide."""
+    html = gallery.tiles(run, rows.head(COLLECTED), LIGHT)
+    return Found(f"Decodings of {_name(run)}", [Panel("decodings", body=html)])
 
 
 def _keep(view: FailuresView) -> None:

@@ -1,6 +1,7 @@
 """Heads of one alignment, each a map of its own with what it is for."""
 
 from collections.abc import Callable, Iterable, Mapping
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,10 +9,11 @@ import streamlit as st
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import HeadReport
-from app import charts
+from app import charts, panels
 from app.charts.attention import SMALL_HEIGHT
+from app.presentation import Panel
 from app.self_attention import SquareHead
-from app.theme import Palette, palette
+from app.theme import LIGHT, Palette, palette
 from app.views.parts import PLOT, plain
 
 FRAME_ROLES = {
@@ -121,3 +123,32 @@ def _figure(
         fit=SMALL_HEIGHT,
         on_global=mass,
     )
+
+
+def head_panels(
+    alignment: Alignment,
+    reports: Iterable[HeadReport],
+    seconds: float,
+    on_global: np.ndarray | None = None,
+) -> list[Panel]:
+    """The cards of `head_maps` for a slide."""
+    found = []
+    for each in reports:
+        mass = None if on_global is None else on_global[each.layer, each.head]
+        figure = _figure(alignment, each, seconds, LIGHT, mass)
+        found.append(_panel(name_of(alignment, each), each.role, figure))
+    return found
+
+
+def square_panels(
+    found: Iterable[SquareHead], figure_of: Callable[[SquareHead], go.Figure], layers: int
+) -> list[Panel]:
+    """The cards of `square_maps` for a slide."""
+    return [
+        _panel(called(layers, each.layer, each.head), each.role, figure_of(each)) for each in found
+    ]
+
+
+def _panel(name: str, role: str, figure: go.Figure) -> Panel:
+    head = f"<h3>{escape(name)} · {escape(role)}</h3>"
+    return panels.plotted(name, figure, head=head)

@@ -1,24 +1,21 @@
 """All heads of one mechanism: what attends to what, layer by layer, each with what it is for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.alignment import Alignment
+from analysis.diagnosis import HeadReport
 from app import backend
 from app.charts.square import frames_map, tokens_map
 from app.links import KINDS
+from app.presentation import Panel
 from app.self_attention import SelfAttention, SquareHead
-from app.theme import palette
+from app.theme import LIGHT, Palette, palette
 from app.views import heads
+from app.views.subject import Subject, add
 from models.transformer import MOST_FRAMES, TransformerDecoder
-
-if TYPE_CHECKING:
-    from app.views.closer import Subject
 
 TITLES = {
     "cross": "Text to audio",
@@ -43,6 +40,7 @@ KIND_HELP = (
 )
 MOST_HEADS = 16  # maps on a page; of more, one layer is shown at a time
 Show = Callable[[int], None]  # draws the heads of one layer
+Draw = Callable[[SquareHead], go.Figure]
 
 
 @st.fragment
@@ -102,8 +100,12 @@ def _layer(subject: Subject, layers: int, each: int) -> int | None:
     return number - 1 if number else None
 
 
+def _chosen(layer: int | None, layers: int) -> range:
+    return range(layers) if layer is None else range(layer, layer + 1)
+
+
 def _by_layer(chosen: int | None, layers: int, show: Show) -> None:
-    for layer in range(layers) if chosen is None else (chosen,):
+    for layer in _chosen(chosen, layers):
         with st.container(key=f"head_maps_{layer}"):
             show(layer)
 
@@ -112,12 +114,24 @@ def _cross(subject: Subject, chosen: int | None) -> None:
     result = subject.result
     alignment: Alignment = result.decoded.alignment
 
+    mass, seconds = result.decoded.global_mass, subject.recording.seconds
+
+    def reports(layers: range) -> list[HeadReport]:
+        return [report for report in result.diagnosis.heads if report.layer in layers]
+
     def show(layer: int) -> None:
-        reports = [report for report in result.diagnosis.heads if report.layer == layer]
-        mass = result.decoded.global_mass
-        heads.head_maps(alignment, reports, subject.recording.seconds, mass)
+        heads.head_maps(alignment, reports(range(layer, layer + 1)), seconds, mass)
+
+    def collected() -> list[Panel]:
+        on_slide = reports(_chosen(chosen, alignment.layers))
+        return heads.head_panels(alignment, on_slide, seconds, mass)
 
     _by_layer(chosen, alignment.layers, show)
+    add(subject, "heads", collected, _part(chosen), "these heads")
+
+
+def _part(layer: int | None) -> str:
+    return "heads" if layer is None else f"heads of layer {layer + 1}"
 
 
 def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> None:
@@ -140,17 +154,27 @@ def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> Non
             icon=":material/info:",
         )
         return
-    draw = _frames(subject) if kind == "encoder" else _tokens(subject, found)
+    theme = palette(st.context.theme.type)
+    draw = _drawn(subject, kind, found, theme)
     roles = heads.FRAME_ROLES if kind == "encoder" else heads.TOKEN_ROLES
 
     def show(layer: int) -> None:
         heads.square_maps((each for each in of_kind if each.layer == layer), draw, layers, roles)
 
+    def collected() -> list[Panel]:
+        on_slide = [each for each in of_kind if each.layer in _chosen(chosen, layers)]
+        return heads.square_panels(on_slide, _drawn(subject, kind, found, LIGHT), layers)
+
     _by_layer(chosen, layers, show)
+    part = f"{TITLES[kind].lower()}, {_part(chosen)}"
+    add(subject, "square", collected, part, "these heads")
 
 
-def _frames(subject: Subject) -> Callable[[SquareHead], go.Figure]:
-    theme = palette(st.context.theme.type)
+def _drawn(subject: Subject, kind: str, found: SelfAttention, theme: Palette) -> Draw:
+    return _frames(subject, theme) if kind == "encoder" else _tokens(subject, found, theme)
+
+
+def _frames(subject: Subject, theme: Palette) -> Draw:
     return lambda each: frames_map(
         each.levels,
         each.on_global,
@@ -160,8 +184,7 @@ def _frames(subject: Subject) -> Callable[[SquareHead], go.Figure]:
     )
 
 
-def _tokens(subject: Subject, found: SelfAttention) -> Callable[[SquareHead], go.Figure]:
-    theme = palette(st.context.theme.type)
+def _tokens(subject: Subject, found: SelfAttention, theme: Palette) -> Draw:
     alignment = subject.result.decoded.alignment
     peaks = alignment.map.argmax(axis=1) + 0.5
     return lambda each: tokens_map(

@@ -1,22 +1,28 @@
 """Scores: who makes fewer errors in an evaluated set, how sure that is, and on what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from app import cards, edits, matrices, ratings, run_links, runs, trial
-from app.charts.interval import interval_figure
+from app import cards, edits, matrices, panels, ratings, run_links, runs, trial
+from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
+from app.controls import collect
 from app.controls import runs as run_control
+from app.controls.collect import Found
 from app.evaluation import RunError
 from app.picker import picker
+from app.presentation import Panel
 from app.run_links import MEASURES, ScoresView
 from app.runs import HEALTHY, Run
 from app.scores import METRICS
-from app.theme import palette
+from app.theme import LIGHT, Palette, palette
 from app.views.parts import PLOT, plain, write_address
 from app.views.turn import turn_to
 
@@ -38,6 +44,11 @@ class Shown:
     def rate(self) -> str:
         """Name of the error rate with its normaliser, for titles."""
         return f"{NAMES[self.view.measure]} (normaliser “{self.summary['normalizer']}”)"
+
+    @property
+    def name(self) -> str:
+        """Of the set, for titles."""
+        return "the samples" if self.run.name == trial.NAME else self.run.name
 
 
 def page() -> None:
@@ -78,7 +89,7 @@ def _measure(view: ScoresView) -> str:
 
 def _sections(shown: Shown) -> None:
     summary = shown.summary
-    name = "the samples" if shown.run.name == trial.NAME else shown.run.name
+    name = shown.name
     first = ratings.order(summary, shown.view.measure)
     if not first:
         st.html(cards.heading(f"Scores on {name}", ""))
@@ -102,19 +113,32 @@ def _sections(shown: Shown) -> None:
     st.caption("The address of this page shows this very view to anybody who opens it.")
 
 
+def _add(key: str, build: Callable[[], Found], what: str) -> None:
+    collect.button(f"scores_{key}", build, what, "scores")
+
+
+def _as_table(title: str, html: str) -> Found:
+    """A table of the page as a slide."""
+    return Found(title, [Panel(title, body=html)])
+
+
 # --- rates
 
 
 def _rates(shown: Shown, records: list[dict[str, Any]]) -> None:
-    measure = shown.view.measure
-    figure = interval_figure(
-        ratings.rates(records, measure), shown.rate, palette(st.context.theme.type)
-    )
+    rates = ratings.rates(records, shown.view.measure)
+    figure = interval_figure(rates, shown.rate, palette(st.context.theme.type))
     st.plotly_chart(figure, theme=None, config=PLOT, key="s_rates",
                     alt=f"{shown.rate} of every mechanism with its interval")  # fmt: skip
+    _add("rates", lambda: _collected_rates(shown, rates), "these rates with their intervals")
     found = ratings.table(shown.summary)
     with st.expander("The numbers", icon=":material/table:"):
         _numbers(found, shown.summary["normalizer"])
+
+
+def _collected_rates(shown: Shown, rates: list[Rate]) -> Found:
+    figure = interval_figure(rates, shown.rate, LIGHT)
+    return Found(f"Scores on {shown.name}", [panels.plotted(shown.rate, figure)])
 
 
 def _numbers(found: pd.DataFrame, normalizer: str) -> None:
@@ -163,7 +187,10 @@ def _pairs(shown: Shown) -> None:
         f"{matrices.SURE:g} and at least {matrices.FEW} segments differ."
     )
     names = [each["name"] for each in ratings.order(shown.summary, "wer")]
-    st.html(matrices.pairs_table(names, matrices.pairs_by_name(found)))
+    html = matrices.pairs_table(names, matrices.pairs_by_name(found))
+    st.html(html)
+    title = f"Who is better on {shown.name}, and how sure is it?"
+    _add("pairs", partial(_as_table, title, html), "this table")
 
 
 def _groups(shown: Shown) -> ScoresView:
@@ -187,7 +214,10 @@ def _groups(shown: Shown) -> ScoresView:
     title = f"{shown.rate.capitalize()} in %, with its interval, by {by.replace('_', ' ')}"
     if total > GROUPS:
         title += f": the {GROUPS} of {total} with the most words"
-    st.html(matrices.groups_table(few, title))
+    html = matrices.groups_table(few, title)
+    st.html(html)
+    heading = f"Who is good at what on {shown.name}"
+    _add("groups", partial(_as_table, heading, html), "this table")
     _download(found, f"attnscope-scores-by-{by}", "s_groups_csv")
     return replace(shown.view, by=by)
 
@@ -202,14 +232,7 @@ def _scatter(shown: Shown) -> ScoresView:
     results = runs.results(shown.run)
     places = ratings.points(shown.run, metric, view.measure, variant)
     rows = results.iloc[places]
-    figure = scatter_figure(
-        rows[metric].to_numpy(),
-        100 * rows[view.measure].to_numpy(),
-        places,
-        (rows["verdict"] != HEALTHY).to_numpy(),
-        (METRICS[metric].title, f"{view.measure.upper()} of the decoding (%)"),
-        palette(st.context.theme.type),
-    )
+    figure = _points(rows, places, view, palette(st.context.theme.type))
     event = st.plotly_chart(
         figure, theme=None, config=PLOT, key="s_scatter", on_select="rerun",
         selection_mode="points", alt=f"{METRICS[metric].title} against error rate, a point for "
@@ -218,11 +241,25 @@ def _scatter(shown: Shown) -> ScoresView:
     note = f"{len(places):,} decodings"
     if len(places) == ratings.POINTS:
         note = f"{len(places):,} decodings, drawn evenly from all"
+    title = f"{METRICS[metric].title} and {NAMES[view.measure]} on {shown.name}"
+    draw = partial(_points, rows, places, view, LIGHT)
+    _add("scatter", lambda: Found(title, [panels.plotted(title, draw())]), "these points")
     st.caption(f"{note}. {METRICS[metric].help} Click a point to see its maps and hear it.")
     for point in event.selection.points[:1]:
         row = results.iloc[_place(point["customdata"])]
         turn_to(shown.run, row["id"], row["variant"])
     return view
+
+
+def _points(rows: pd.DataFrame, places: Any, view: ScoresView, theme: Palette) -> go.Figure:
+    return scatter_figure(
+        rows[view.metric].to_numpy(),
+        100 * rows[view.measure].to_numpy(),
+        places,
+        (rows["verdict"] != HEALTHY).to_numpy(),
+        (METRICS[view.metric].title, f"{view.measure.upper()} of the decoding (%)"),
+        theme,
+    )
 
 
 def _place(value: Any) -> int:

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from app import cards, lab, links, runs, stress_links
+from app import cards, lab, links, panels, runs, stress_links
 from app.charts.curves import Curve, Ladder, curves_figure
-from app.controls import decoding, mechanisms, recording, sidebar
+from app.controls import collect, decoding, mechanisms, recording, sidebar
 from app.controls import stress as stress_control
+from app.controls.collect import Found
 from app.controls.recording import Source
 from app.controls.sidebar import NORMALIZERS, Choice
 from app.lab import WER, Trial
+from app.presentation import Panel
 from app.samples import Sample, samples
 from app.scores import METRICS
 from app.stress_links import StressView
-from app.theme import palette
+from app.theme import LIGHT, Palette, palette
 from app.views import compare
 from app.views.experiment import Experiment, Points, points_of
 from app.views.parts import PLOT, opened, plain, request_for, write_address
@@ -141,6 +145,14 @@ def _show(experiment: Experiment, asked: Asked, view: StressView) -> StressView:
         st.info("Choose at least one level of stress in the sidebar.", icon=":material/checklist:")
     points = points_of(experiment)
     view = _curves(experiment, points, view)
+    if points:
+        collect.button(
+            "curves",
+            partial(_collected, experiment, points, asked.source.name, view),
+            "these curves and the verdicts",
+            "stress",
+            linked=bool(asked.source.sample or asked.source.heard),
+        )
     return _maps(experiment, asked, points, view)
 
 
@@ -155,33 +167,39 @@ def _curves(experiment: Experiment, points: Points, view: StressView) -> StressV
             icon=":material/edit_note:",
         )
     else:
-        _curve(experiment, points, WER, f"WER (%), normaliser “{experiment.normalizer}”")
+        _curve(experiment, points, WER)
         if experiment.trial.stress.name == "cut":
             st.caption("What is left of the words after a cut is not known, so there is no WER.")
     _verdicts(experiment, points)
     metric, every = _which()
-    _curve(experiment, points, metric, _axis(metric))
+    _curve(experiment, points, metric)
     st.caption(METRICS[metric].help)
     if every:
         with st.container(key="lab_metrics"):
             for name in METRICS:
                 if name != metric:
-                    _curve(experiment, points, name, _axis(name), small=True)
+                    _curve(experiment, points, name, small=True)
     _numbers(experiment, points)
     return replace(view, metric=metric, every=every)
 
 
 def _verdicts(experiment: Experiment, points: Points) -> None:
     """Who listens well at which level, in words."""
+    st.html(_verdict_table(experiment, points))
+
+
+def _verdict_table(experiment: Experiment, points: Points) -> str:
     rows = {
         info.name: [points.get((level, info.name)) for level in experiment.levels]
         for info in experiment.infos
     }
-    st.html(lab.verdict_table(rows, [experiment.title(level) for level in experiment.levels]))
+    return lab.verdict_table(rows, [experiment.title(level) for level in experiment.levels])
 
 
-def _axis(name: str) -> str:
-    """Title of a metric's axis with its unit."""
+def _axis(experiment: Experiment, name: str) -> str:
+    """Title of a measure's axis with its unit."""
+    if name == WER:
+        return f"WER (%), normaliser “{experiment.normalizer}”"
     title = METRICS[name].title
     if name == "repeated_tokens":
         return f"{title} (tokens)"
@@ -206,9 +224,18 @@ def _which() -> tuple[str, bool]:
     return metric, every
 
 
-def _curve(
-    experiment: Experiment, points: Points, measure: str, title: str, *, small: bool = False
-) -> None:
+def _curve(experiment: Experiment, points: Points, measure: str, *, small: bool = False) -> None:
+    figure = _figure(experiment, points, measure, palette(st.context.theme.type), small=small)
+    alt = (
+        f"{_axis(experiment, measure)} of every mechanism against the stress: "
+        f"{experiment.trial.stress.title}"
+    )
+    st.plotly_chart(figure, theme=None, config=PLOT, key=f"lab_plot_{measure}", alt=alt)
+
+
+def _figure(
+    experiment: Experiment, points: Points, measure: str, theme: Palette, *, small: bool = False
+) -> go.Figure:
     trial = experiment.trial
     curves = [
         Curve(name, style, tuple(_values(experiment, points, name, measure)))
@@ -219,9 +246,20 @@ def _curve(
         experiment.levels,
         tuple(_tick(trial, level) for level in experiment.levels),
     )
-    figure = curves_figure(curves, ladder, title, palette(st.context.theme.type), small=small)
-    alt = f"{title} of every mechanism against the stress: {trial.stress.title}"
-    st.plotly_chart(figure, theme=None, config=PLOT, key=f"lab_plot_{measure}", alt=alt)
+    return curves_figure(curves, ladder, _axis(experiment, measure), theme, small=small)
+
+
+def _collected(experiment: Experiment, points: Points, name: str, view: StressView) -> Found:
+    """The curves on the page and the verdicts, as a slide."""
+    trial = experiment.trial
+    measures = [*([] if trial.reference is None else [WER]), view.metric]
+    measures += [each for each in METRICS if view.every and each != view.metric]
+    shown = [
+        panels.plotted(_axis(experiment, each), _figure(experiment, points, each, LIGHT))
+        for each in measures
+    ]
+    table = Panel("verdicts", body=_verdict_table(experiment, points))
+    return Found(f"{name}: {trial.stress.title}", [*shown, table])
 
 
 def _tick(trial: Trial, level: float) -> str:
@@ -295,8 +333,15 @@ def _maps(experiment: Experiment, asked: Asked, points: Points, view: StressView
     choice = Choice(asked.source, said, names, shown)
     heard = lab.heard(trial, level)
     st.html(cards.recording_line(experiment.title(level), heard.seconds, said))
-    compare.side_by_side(compare.Job(heard, choice, request, experiment.store, done))
+    job = compare.Job(heard, choice, request, experiment.store, done, "stress", _hard(trial, level))
+    compare.side_by_side(job)
     return replace(view, at=None if level == experiment.levels[-1] else level)
+
+
+def _hard(trial: Trial, level: float) -> str:
+    """What was done to a recording, in words."""
+    shown = lab.title(trial.stress.name, level)
+    return shown if level == trial.scale.plain else f"{trial.stress.title}, {shown}"
 
 
 def _level(experiment: Experiment, view: StressView) -> float:

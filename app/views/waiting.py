@@ -3,8 +3,10 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+STOP = "Stop after the mechanism that is decoding now; what is finished stays."
 
-def busy(place: DeltaGenerator, key: str, mark: object) -> DeltaGenerator:
+
+def busy(place: DeltaGenerator, key: str, mark: object, help_: str = STOP) -> DeltaGenerator:
     """A place for the bar, and beside it the button that puts `mark` into the state `key`."""
     with place.container(horizontal=True, vertical_alignment="center"):
         bar = st.empty()
@@ -14,7 +16,7 @@ def busy(place: DeltaGenerator, key: str, mark: object) -> DeltaGenerator:
             icon=":material/stop:",
             on_click=st.session_state.update,
             args=({key: mark},),
-            help="Stop after the mechanism that is decoding now; what is finished stays.",
+            help=help_,
         )
     return bar
 

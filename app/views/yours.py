@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
-from app import backend, brought, cards, charts, example, scores
+from app import backend, brought, cards, charts, example, panels, scores
 from app.backend import Outcome
 from app.comparison import VariantResult
-from app.controls import yours
+from app.controls import collect, yours
+from app.controls.collect import Found
 from app.controls.yours import FILE_MB, LINK, Choice
 from app.player import CONTAINER, player
 from app.theme import palette
@@ -164,7 +166,10 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
     for warning in recording.warnings if recording else ():
         st.warning(plain(warning), icon=":material/hearing:")
     if results:
-        st.html(cards.headline(results, len(results)))
+        with st.container(key="outcome", horizontal=True, vertical_alignment="center"):
+            st.html(cards.headline(results, len(results)))
+            collect.button("yours", partial(_collected, shown, results), "these maps", "yours",
+                           linked=choice.example)  # fmt: skip
     with st.container(key=CONTAINER):
         if recording is not None:
             _sound(shown, recording)
@@ -178,6 +183,29 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
     if results:
         scores.table(results, choice.normalizer, scores.FILES)
     _notes(shown)
+
+
+def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
+    """The maps as a slide, with the recording where there is one."""
+    recording, choice = shown.recording, shown.choice
+    found, sound = [], None
+    if recording is not None:
+        digest = backend.digest_of(recording)
+        found.append(panels.spectrum(digest, recording, shown.seconds))
+        sound = panels.sound(digest, recording)
+    found += [
+        panels.card(
+            result,
+            seconds=shown.seconds,
+            reference=_reference(choice, result),
+            normalizer=choice.normalizer,
+            special=choice.special,
+            words=brought.names_tokens(result),
+        )
+        for result in results
+    ]
+    said = choice.reference
+    return Found(TITLE, found, sound, f"“{said}”" if said else "")
 
 
 def _sound(shown: Shown, recording: Recording) -> None:
