@@ -86,6 +86,7 @@ def read_card(path: Path) -> Card:
 def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
     """Load a checkpoint into a model built from its card, in float32.
 
+    A model on the meta device, where nothing was initialised, gets the loaded tensors themselves.
     Names and shapes are compared first, so that a wrong file changes nothing. Tensors whose names
     start with `leave_out` are neither expected nor touched.
 
@@ -110,7 +111,10 @@ def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
         raise CheckpointError(f"{path.name} is not a safetensors file") from None
     if any(t.is_floating_point() and not torch.isfinite(t).all() for t in tensors.values()):
         raise CheckpointError(f"{path.name} holds NaN or infinite weights")
-    model.load_state_dict(tensors, strict=not leave_out)
+    unmade = any(parameter.is_meta for parameter in model.parameters())
+    if unmade:
+        tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+    model.load_state_dict(tensors, strict=not leave_out, assign=unmade)
 
 
 def _compare(expected: dict, found: dict, name: str) -> None:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import Attention, Intervention, Sizes, build, mechanisms
+from models.attention.base import Attention, Intervention, Shared, Sizes, build, mechanisms
+
+TABLE = 256  # tokens up to which what they add to the gates is computed before the first step
 
 
 class DecoderStep(NamedTuple):
@@ -26,12 +28,20 @@ class DecoderStep(NamedTuple):
         return torch.cat((self.weights, self.global_mass.unsqueeze(-1)), -1)
 
 
+class Gates(NamedTuple):
+    """The first layer's weights in the form in which a step needs them."""
+
+    recurrent: Tensor  # (context + units, 4 units), of context and state
+    written: Tensor | None  # (vocabulary, 4 units), of each token; None: computed at every step
+
+
 class DecoderState(NamedTuple):
     """Everything an `LSTMDecoder` remembers between steps."""
 
     hidden: tuple[Tensor, ...]  # (batch, units) of each layer
     cell: tuple[Tensor, ...]  # (batch, units) of each layer
     attention: Any  # the mechanism's own state
+    gates: Shared  # of `Gates`
 
 
 @dataclass(frozen=True)
@@ -171,7 +181,21 @@ class LSTMDecoder(Decoder):
         memory = self.attention.prepare(encoded, lengths)
         zeros = encoded.new_zeros(len(encoded), self.cells[0].hidden_size, dtype=torch.float32)
         zeros = (zeros,) * len(self.cells)
-        return memory, DecoderState(zeros, zeros, self.attention.initial_state(memory))
+        written = None
+        if self.vocabulary <= TABLE and not self.training:  # else there is dropout on embeddings
+            written = self._written(self.embedding.weight)
+        gates = Shared(Gates(self._recurrent(), written))
+        return memory, DecoderState(zeros, zeros, self.attention.initial_state(memory), gates)
+
+    def _recurrent(self) -> Tensor:
+        """(context + units, 4 units): from context and state to the first layer's gates."""
+        first, size = self.cells[0], self.embedding.embedding_dim
+        return torch.cat((first.weight_ih[:, size:], first.weight_hh), 1).t()
+
+    def _written(self, embedded: Tensor) -> Tensor:
+        """(..., 4 units): what tokens (..., embedding) add to the first layer's gates."""
+        first, size = self.cells[0], self.embedding.embedding_dim
+        return F.linear(embedded, first.weight_ih[:, :size], first.bias_ih + first.bias_hh)
 
     def step(
         self,
@@ -182,10 +206,13 @@ class LSTMDecoder(Decoder):
     ) -> DecoderStep:
         embedded = self.dropout(self.embedding(previous))  # (batch, embedding)
         context, weights, attended = self._attend(embedded, memory, state, intervention)
-        first = self.cells[0]
-        gates = F.linear(torch.cat((embedded, context), -1), first.weight_ih, first.bias_ih)
-        gates = gates + F.linear(state.hidden[0], first.weight_hh, first.bias_hh)
-        state = self._recur(gates, state)._replace(attention=attended)
+        gates: Gates = state.gates.value
+        if gates.written is None:
+            written = self._written(embedded)
+        else:
+            written = F.embedding(previous, gates.written)
+        heard = torch.cat((context, state.hidden[0]), -1)
+        state = self._recur(torch.addmm(written, heard, gates.recurrent), state)._replace(attention=attended)
         return DecoderStep(self.output(self._top(state, context)), weights, state)
 
     def forward(
@@ -222,9 +249,7 @@ class LSTMDecoder(Decoder):
         memory, state = self.begin(encoded, lengths)
         embedded = self.dropout(self.embedding(inputs.t()))  # (length, batch, embedding)
         # Only context and state change from step to step; the embeddings' share is done at once.
-        first, size = self.cells[0], self.embedding.embedding_dim
-        written = F.linear(embedded, first.weight_ih[:, :size], first.bias_ih + first.bias_hh)
-        recurrent = torch.cat((first.weight_ih[:, size:], first.weight_hh), 1).t().to(dtype)
+        written, recurrent = self._written(embedded), self._recurrent().to(dtype)
 
         tops, maps = [], []
         for embedded_now, written_now in zip(embedded.unbind(), written.unbind(), strict=True):

@@ -121,7 +121,7 @@ def load_encoder(folder: Path | None = None) -> Encoder:
     """
     path = checkpoint_folder(folder) / "encoder.safetensors"
     card = _card(path)
-    with _fitting(path):
+    with _fitting(path), torch.device("meta"):  # initial weights would be made for nothing
         encoder = Encoder(options_of(EncoderOptions, card))
     checkpoint.load(encoder, path)
     return encoder.eval()

@@ -1,65 +1,111 @@
-"""How the dashboard is started: address, port, hosts."""
+"""What the running server lets in, read from a server that was really started."""
 
-import os
+import http.client
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app import server
-from app.cli import main
-from tests.command import run
+from tests.dashboard import ROOT, running
 
-ROOT = Path(__file__).resolve().parent.parent
-pytestmark = pytest.mark.usefixtures("use_checkpoints")
+LISTENING = "0A"  # state in /proc/net/tcp
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 
 
-def test_the_dashboard_listens_on_this_machine_only(monkeypatch, capsys):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
-    monkeypatch.setattr(os, "chdir", lambda folder: started.append(folder))
-    main([])
-    folder, arguments = started
-    assert Path(folder) == ROOT
-    port = int(arguments[arguments.index("--server.port") + 1])
-    assert arguments[arguments.index("--server.address") + 1] == "127.0.0.1"
-    assert "--server.allowedHosts" not in arguments
-    printed = capsys.readouterr()
-    assert f"http://127.0.0.1:{port}" in printed.out
-    assert "Warning" not in printed.err
+@pytest.fixture(scope="module")
+def port(checkpoints: Path) -> Iterator[int]:
+    with running(checkpoints) as address:
+        yield int(address.rpartition(":")[2])
 
 
-def test_another_host_is_possible_with_a_warning(monkeypatch, capsys):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
-    monkeypatch.setattr(os, "chdir", lambda folder: None)
-    main(["--host", "0.0.0.0", "--port", str(server.free_port("0.0.0.0", None))])
-    assert started[0][-2:] == ["--server.allowedHosts", "*"]
-    printed = capsys.readouterr()
-    assert "no password" in printed.err
-    assert "http://localhost:" in printed.out
+def listening(port: int) -> set[str]:
+    """Addresses on which somebody listens at that port, as the kernel writes them."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        path = Path("/proc/net", table)
+        for line in path.read_text().splitlines()[1:] if path.exists() else []:
+            _, local, _, state, *_ = line.split()
+            address, _, number = local.partition(":")
+            if state == LISTENING and int(number, 16) == port:
+                found.add(address)
+    return found
 
 
-def test_a_port_in_use_or_a_strange_host_fails_with_a_sentence(capsys):
-    port = server.free_port("127.0.0.1", None)
-    with server.socket.create_server(("127.0.0.1", port)):
-        assert server.free_port("127.0.0.1", None) != port
-        status, _, err = run(capsys, "--port", port)
-        assert status == 1
-        assert f"port {port} is in use" in err
-    for host in ("203.0.113.7", "no such host"):
-        status, _, err = run(capsys, "--host", host)
-        assert status == 1
-        assert "not an address of this machine" in err
+def ask(port: int, method: str, path: str, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    answer = connection.getresponse()
+    answer.read()
+    return answer
+
+
+def test_it_listens_on_the_loopback_address_alone(port):
+    addresses = listening(port)
+    assert addresses
+    assert addresses <= LOOPBACK
+
+
+def test_no_other_site_may_read_an_answer(port):
+    for path in ("/", "/_stcore/health", "/_stcore/host-config", "/_stcore/script-health-check"):
+        answer = ask(port, "GET", path, Origin="http://attacker.example")
+        assert answer.getheader("Access-Control-Allow-Origin") in (None, "http://localhost:8501")
+
+
+def test_no_other_site_may_upload(port):
+    path = "/_stcore/upload_file/0/0"
+    assert ask(port, "PUT", path).status == 403
+    assert ask(port, "PUT", path, Cookie="_streamlit_xsrf=guessed").status == 403
+    assert ask(port, "DELETE", path, X_Xsrftoken="guessed").status == 403
 
 
 @pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False)],
+    "path",
+    [
+        "/app/static/../main.py",
+        "/media/../../etc/passwd",
+        "/..%2f..%2fetc/passwd",
+        "/static/../../",
+    ],
 )
-def test_loopback(host, loopback):
-    assert server.is_loopback(host) is loopback
+def test_no_path_leads_out_of_the_server(port, path):
+    answer = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    answer.request("GET", path)
+    body = answer.getresponse().read()
+    assert b"root:" not in body
+    assert b"import streamlit" not in body
 
 
-def test_addresses_can_be_typed_into_a_browser():
-    assert server.address("::1", 8501) == "http://[::1]:8501"
-    assert server.address("0.0.0.0", 80) == "http://localhost:80"
+@pytest.fixture(scope="module")
+def effective() -> dict:
+    """What Streamlit makes of the configuration when it starts where the dashboard does."""
+    command = [sys.executable, "-m", "streamlit", "config", "show"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    return tomllib.loads(plain[plain.index("[global]") :])
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("server", "address", "127.0.0.1"),
+        ("server", "allowedHosts", ["localhost", "127.0.0.1", "::1"]),
+        ("server", "maxUploadSize", 50),
+        ("browser", "gatherUsageStats", False),
+        ("client", "showErrorDetails", "none"),
+    ],
+)
+def test_what_streamlit_takes_from_the_configuration(effective, section, name, value):
+    assert effective[section][name] == value
+
+
+@pytest.mark.parametrize("name", ["enableCORS", "enableXsrfProtection"])
+def test_protections_are_left_on(effective, name):
+    assert effective["server"].get(name, True) is True
+
+
+def test_nothing_is_served_from_a_folder(effective):
+    assert effective["server"].get("enableStaticServing", False) is False

@@ -53,6 +53,13 @@ class AttentionStep(NamedTuple):
     state: State  # to be passed to the next step
 
 
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What all hypotheses have in common; in a memory or state, `gather` leaves it as it is."""
+
+    value: Any
+
+
 @dataclass(frozen=True)
 class Intervention:
     """A change of the attention at decoding time, the same for every mechanism.
@@ -172,14 +179,14 @@ def gather(tree: Any, index: Tensor) -> Any:
     Parameters
     ----------
     tree
-        Nested (named) tuples, lists and dicts of batch-first tensors, or None.
+        Nested (named) tuples, lists and dicts of batch-first tensors, `Shared`, or None.
     index
         (hypotheses,) long; rows may be repeated or left out.
     """
-    if tree is None:
-        return None
     if isinstance(tree, Tensor):
         return tree.index_select(0, index)
+    if tree is None or isinstance(tree, Shared):
+        return tree
     if isinstance(tree, dict):
         return {key: gather(item, index) for key, item in tree.items()}
     if not isinstance(tree, tuple | list):

@@ -1,0 +1,307 @@
+"""Several people at one dashboard: each gets their own results, and nothing of theirs stays."""
+
+import io
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import Browser, Page
+
+from app.charts import attention_map
+from app.comparison import Models
+from app.theme import palette
+from models import audio
+from models.audio import Recording
+from models.recogniser import Decoded
+from tests.conftest import hum
+from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, chromium, running
+
+SESSIONS = 10
+NAMES = ("location", "ctc")
+LINK = f"?variants={'%2C'.join(NAMES)}&beam=1&rows=all&special=1"
+SPECTROGRAM = 1  # figure beside those of the mechanisms
+META = """name => {
+    const figure = document.querySelector(`.st-key-plot_${name} .js-plotly-plot`)
+    const { tokens, peaks, top } = figure._fullLayout.meta
+    return { tokens, peaks, top }
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A dashboard with tiny models, and the folders in which it could leave something."""
+    places = {name: tmp_path_factory.mktemp(name) for name in ("home", "tmp")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(places["home"]))
+        patch.setenv("XDG_CACHE_HOME", str(places["home"] / ".cache"))
+        for name in ("TMPDIR", "TEMP", "TMP"):
+            patch.setenv(name, str(places["tmp"]))
+        with running(checkpoints) as address:
+            patch.undo()  # the browser's own files are not the server's
+            yield SimpleNamespace(address=address, **places)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def wav(samples: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format="WAV")
+    return file.getvalue()
+
+
+def voice(number: int) -> bytes:
+    """Recordings that differ in length and in what is heard."""
+    samples = hum(0.5 + 0.1 * number)
+    return wav(samples * np.linspace(0.2, 1, len(samples)) ** number)
+
+
+@contextmanager
+def visitor(browser: Browser, url: str) -> Iterator[Page]:
+    """Somebody who is about to bring a file."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    try:
+        yield arrived(page, url)
+    finally:
+        page.close()
+
+
+def arrived(page: Page, url: str) -> Page:
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.locator("section[data-testid=stSidebar]").wait_for()
+    if "/yours" not in url:
+        to_upload(page)
+    return page
+
+
+def to_upload(page: Page) -> None:
+    page.get_by_role("radio", name="Upload").or_(
+        page.get_by_text("Upload", exact=True)
+    ).first.click()
+    page.locator("input[type=file]").wait_for(state="attached")
+
+
+def bring(page: Page, name: str, content: bytes) -> None:
+    file = {"name": name, "mimeType": "audio/wav", "buffer": content}
+    page.locator("input[type=file]").first.set_input_files(file)
+
+
+def shown(page: Page, name: str, figures: int = len(NAMES) + SPECTROGRAM) -> None:
+    """Wait until everything about this recording is drawn."""
+    page.locator("h1", has_text=name).wait_for()
+    page.wait_for_function(FOLLOWED, arg=figures)
+    page.wait_for_selector(IDLE)
+
+
+def expected(decoded: Decoded, recording: Recording) -> dict:
+    """What the figure must carry, made without a server."""
+    figure = attention_map(
+        decoded.alignment, seconds=recording.seconds, palette=palette("light"), every_token=True
+    )
+    return {key: figure.layout.meta[key] for key in ("tokens", "peaks", "top")}
+
+
+def test_ten_people_at_once_get_what_their_own_recordings_say(browser, server, checkpoints):
+    models, contents = Models(checkpoints), [voice(number) for number in range(SESSIONS)]
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        pages = [arrived(context.new_page(), f"{server.address}/{LINK}") for _ in contents]
+        for number, (page, content) in enumerate(zip(pages, contents, strict=True)):
+            bring(page, f"person{number}.wav", content)  # nobody waits for anybody
+        found = []
+        for number, page in enumerate(pages):
+            shown(page, f"person{number}.wav")
+            found.append({name: page.evaluate(META, name) for name in NAMES})
+            text = page.locator("body").inner_text()
+            others = [f"person{n}.wav" for n in range(SESSIONS) if n != number]
+            assert [name for name in others if name in text] == []
+            assert "person" not in page.url
+    finally:
+        context.close()
+    for content, maps in zip(contents, found, strict=True):
+        recording = audio.load(content)
+        encoded = models.encode(recording)
+        for name in NAMES:
+            (decoded,) = models.variant(name).decode(encoded)
+            wanted = expected(decoded, recording)
+            assert maps[name]["tokens"] == wanted["tokens"]
+            assert maps[name]["peaks"] == pytest.approx(wanted["peaks"], abs=1e-3)
+            assert maps[name]["top"] == pytest.approx(wanted["top"], abs=1e-5)
+    different = {(str(maps[name]["peaks"]), maps[name]["top"]) for maps in found for name in NAMES}
+    assert len(different) == SESSIONS * len(NAMES)
+
+
+def test_a_page_closed_while_it_decodes_keeps_nobody_waiting(browser, server):
+    with visitor(browser, f"{server.address}/?beam=20") as busy:
+        bring(busy, "long.wav", wav(hum(30.0)))
+        busy.locator(".st-key-progress [data-testid=stProgress]").wait_for()
+    with visitor(browser, f"{server.address}/{LINK}") as page:
+        bring(page, "short.wav", voice(3))
+        shown(page, "short.wav")
+
+
+def test_stopping_keeps_what_is_done_and_another_recording_or_continue_goes_on(browser, server):
+    with visitor(browser, f"{server.address}/?beam=12") as page:
+        bring(page, "long.wav", wav(hum(20.0)))
+        page.locator(".st-key-progress [data-testid=stProgress]").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        said = page.get_by_text("Stopped after")
+        said.wait_for()
+        done, total = (int(word.rstrip(".")) for word in said.inner_text().split()[2::2])
+        assert done < total
+        assert page.locator(".st-key-maps .js-plotly-plot").count() == done
+
+        bring_another(page, "short.wav", voice(4))
+        shown(page, "short.wav", total + SPECTROGRAM)
+        bring_another(page, "long.wav", wav(hum(20.0)))
+        page.get_by_text("Stopped after").wait_for()
+        page.get_by_role("button", name="Continue").click()
+        shown(page, "long.wav", total + SPECTROGRAM)
+
+
+def bring_another(page: Page, name: str, content: bytes) -> None:
+    bring(page, name, content)
+    page.locator("h1", has_text=name).wait_for()
+
+
+# --- what stays -----------------------------------------------------------------------------------
+
+
+def tree(folder: Path) -> set[str]:
+    """Every file, with its size."""
+    ignored = {"__pycache__", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache", ".venv"}
+    found = set()
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in ignored]
+        paths = [Path(root, name) for name in files]
+        found |= {f"{path} {path.stat().st_size}" for path in paths if path.exists()}
+    return found
+
+
+def converted(content: bytes, form: list[str], folder: Path, name: str) -> bytes:
+    """Through FFmpeg into another format."""
+    path = folder / name
+    command = ["ffmpeg", "-v", "error", "-f", "wav", "-i", "pipe:0", *form, str(path)]
+    subprocess.run(command, input=content, check=True)
+    return path.read_bytes()
+
+
+def uploads(folder: Path) -> dict[str, bytes]:
+    """One of each way in: read here, read by FFmpeg, too large for memory, damaged."""
+    assert shutil.which("ffmpeg"), "FFmpeg is needed (Debian: apt-get install ffmpeg)"
+    plain = voice(2)
+    return {
+        "plain.wav": plain,
+        "long.wav": wav(hum(60.0)),  # 1.9 MB: servers keep such uploads in temporary files
+        "music.mp3": converted(plain, ["-c:a", "libmp3lame"], folder, "x.mp3"),
+        "phone.m4a": converted(plain, ["-c:a", "aac"], folder, "x.m4a"),
+        "clip.webm": converted(plain, ["-c:a", "libopus"], folder, "x.webm"),
+        "broken.wav": plain[:30],
+    }
+
+
+def test_nothing_of_an_upload_is_ever_on_disk(browser, server, tmp_path):
+    brought = uploads(tmp_path)
+    places = (server.home, server.tmp)
+    with visitor(browser, f"{server.address}/?variants=ctc") as page:
+        bring_another(page, "first.wav", voice(1))  # whatever a first run leaves is no upload
+        shown(page, "first.wav", 2)
+        before, repository = set().union(*map(tree, places)), tree(ROOT)
+        for name, content in brought.items():
+            bring(page, name, content)
+            if name == "broken.wav":
+                page.get_by_test_id("stAlert").filter(has_text=name).wait_for()
+            else:
+                shown(page, name, 2)
+            assert set().union(*map(tree, places)) == before, name
+        page.goto(f"{server.address}/yours")
+        page.locator("input[type=file]").first.wait_for(state="attached")
+        for name, content in {"mine.npz": npz(), "mine.npy": npy()}.items():
+            bring(page, name, content)
+            page.get_by_text(name).first.wait_for()
+            page.wait_for_selector(IDLE)
+    assert set().union(*map(tree, places)) == before
+    assert {each for each in tree(ROOT) - repository if "upload" in each or "mine" in each} == set()
+    assert [name for name in brought if any(Path(line).name == name for line in tree(ROOT))] == []
+
+
+LIMIT = 50 * 1024 * 1024
+PUT = """async ([url, size, trusted]) => {
+    const form = new FormData()
+    form.append("file", new Blob([new Uint8Array(size)]), "large.wav")
+    const cookie = /_streamlit_xsrf=([^;]*)/.exec(document.cookie)
+    const headers = trusted && cookie ? { "X-Xsrftoken": cookie[1] } : {}
+    const sent = { method: "PUT", body: form, headers, credentials: "include" }
+    return (await fetch(url, sent)).status
+}"""
+
+
+def test_too_large_an_upload_is_refused_by_page_and_server(browser, server, tmp_path):
+    large = tmp_path / "large.wav"
+    with large.open("wb") as file:
+        file.truncate(LIMIT + 1)
+    with visitor(browser, f"{server.address}/?variants=ctc") as page:
+        addresses = []
+        page.on("request", lambda each: addresses.append(each.url) if each.method == "PUT" else 0)
+        page.locator("input[type=file]").first.set_input_files(str(large))
+        page.get_by_text("must be 50.0MB or smaller").wait_for()
+        assert addresses == []  # it was not even sent
+        bring(page, "good.wav", voice(1))
+        shown(page, "good.wav", 2)
+        (address,) = addresses
+        assert page.evaluate(PUT, [address, 1_000, True]) == 204
+        assert page.evaluate(PUT, [address, LIMIT + 1, True]) == 413  # who goes around the page
+        assert page.evaluate(PUT, [address, 1_000, False]) == 403  # another site's form
+
+
+def npz() -> bytes:
+    file = io.BytesIO()
+    weights = np.full((3, 40), 0.1 / 40)
+    weights[[0, 1, 2], [8, 20, 32]] += 0.9
+    tokens = np.array(["yes", "we", "can"])
+    np.savez(file, weights=weights, tokens=tokens, frame_seconds=0.04, ended=True)
+    return file.getvalue()
+
+
+def npy() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.full((2, 3, 40), 1 / 40, np.float32))
+    return file.getvalue()
+
+
+def test_the_sound_of_a_session_is_gone_some_time_after_it(browser, server):
+    """The player's address of an upload answers while its page is open, and not for ever."""
+    with visitor(browser, f"{server.address}/?variants=ctc") as page:
+        bring(page, "mine.wav", voice(5))
+        shown(page, "mine.wav", 2)
+        sound = page.locator(".st-key-listen_audio audio").get_attribute("src")
+        first = page.request.get(sound if "://" in sound else server.address + sound)
+        assert first.status == 200
+        page.locator("[data-testid=stFileChipDeleteBtn]").first.click()
+        page.get_by_text("Choose an audio file").wait_for()
+
+        def gone() -> bool:
+            return page.request.get(first.url).status == 404
+
+        assert within(30, gone)
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
