@@ -212,7 +212,8 @@ class LSTMDecoder(Decoder):
         else:
             written = F.embedding(previous, gates.written)
         heard = torch.cat((context, state.hidden[0]), -1)
-        state = self._recur(torch.addmm(written, heard, gates.recurrent), state)._replace(attention=attended)
+        state = self._recur(torch.addmm(written, heard, gates.recurrent), state)
+        state = state._replace(attention=attended)
         return DecoderStep(self.output(self._top(state, context)), weights, state)
 
     def forward(
