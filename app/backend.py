@@ -130,9 +130,12 @@ def band_hz() -> np.ndarray:
 
 @st.cache_data(show_spinner=False, scope="session", max_entries=4)
 def sound(digest: str, _recording: Recording) -> bytes:
-    """What the player plays: the samples the models heard, as FLAC, half as large as they are."""
+    """What the player plays: the samples the models heard, as a WAV file.
+
+    FLAC would be half as large, but chromium fails to seek near the end of short ones.
+    """
     file = io.BytesIO()
-    soundfile.write(file, _recording.samples, features.SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, _recording.samples, features.SAMPLE_RATE, format="WAV", subtype="PCM_16")
     return file.getvalue()
 
 

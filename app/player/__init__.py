@@ -29,13 +29,13 @@ def player(sound: bytes, seconds: float, digest: str) -> None:
     Parameters
     ----------
     sound
-        The recording as a FLAC file; it reaches the browser once, by its own address.
+        The recording as a WAV file; it reaches the browser once, by its own address.
     seconds
         Its length.
     digest
         Content hash: a new one resets position and zoom.
     """
     with st.container(key=AUDIO):
-        st.audio(sound, format="audio/flac")
+        st.audio(sound, format="audio/wav")
     data = {"seconds": seconds, "digest": digest, "container": CONTAINER, "audio": AUDIO}
     _component()(key="player", data=data)
