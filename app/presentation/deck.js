@@ -14,7 +14,8 @@ let at = -1
 
 async function unpacked(name) {
   const letters = atob(find(`#${name}`).textContent)
-  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0))
+  const bytes = new Uint8Array(letters.length)
+  for (let n = 0; n < letters.length; n++) bytes[n] = letters.charCodeAt(n)
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
   return new Response(stream).text()
 }
@@ -109,10 +110,11 @@ function columnsFor(count, width, height) {
 
 function layOut(shown) {
   const wide = shown.filter((panel) => kindOf(panel) === "spectrogram").length
-  const many = shown.length - wide
-  const room = panels.clientHeight - 110 * wide
-  const tables = shown.every((panel) => kindOf(panel) === "table")
-  const columns = tables ? 1 : columnsFor(Math.max(1, many), panels.clientWidth, room)
+  const told = shown.filter((panel) => kindOf(panel) === "table").length
+  const many = shown.length - wide - told
+  const room = panels.clientHeight - 110 * wide - 240 * Math.min(told, many)
+  const tables = many === 0
+  const columns = tables ? 1 : columnsFor(many, panels.clientWidth, room)
   const rows = Math.max(1, Math.ceil(many / columns))
   const least = tables ? 0 : shown.some((panel) => kindOf(panel) === "map") ? LEAST.map : LEAST.other
   panels.style.setProperty("--columns", columns)
@@ -122,6 +124,7 @@ function layOut(shown) {
   panels.classList.toggle("few", rows === 1)
   panels.classList.toggle("many", rows > 1)
   panels.classList.toggle("solo", many === 1)
+  panels.classList.toggle("tables", tables)
   return Math.min(FULL_FONT, Math.max(1, room / rows / 400, innerHeight / 850))
 }
 
@@ -223,6 +226,8 @@ const DOES = {
     document.documentElement.dataset.theme = isDark() ? "light" : "dark"
     draw()
   },
+  down: () => panels.scrollBy({ top: panels.clientHeight / 2 }),
+  up: () => panels.scrollBy({ top: -panels.clientHeight / 2 }),
   full: () => {
     if (document.fullscreenElement) document.exitFullscreen()
     else document.documentElement.requestFullscreen?.().catch(() => {})
@@ -234,6 +239,7 @@ const DOES = {
 }
 const KEYS = {
   ArrowRight: "on", PageDown: "on", " ": "on", ArrowLeft: "back", PageUp: "back", Home: "first", End: "last",
+  ArrowDown: "down", ArrowUp: "up",
   f: "full", p: "play", t: "theme", Escape: "leave",
 }
 

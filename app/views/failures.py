@@ -120,13 +120,14 @@ def _matrix(run: Run, table: pd.DataFrame, chosen: Filter) -> None:
     found = _counts(run, chosen, table)
     if found.empty:
         return
-    unit = "Decodings by mechanism and verdict: click a number, a name or a kind to see them"
+    unit, how = "Decodings by mechanism and verdict", "click a number, a name or a kind to see them"
     if chosen.every:
-        unit = "Decodings in which each kind of failure was found: click to see them"
-    html = matrices.counts_table(found, chosen.kinds, chosen.variants, unit)
-    picker(html, "failures_matrix", _pick_cell)
-    found = Found(f"Failures in {_name(run)}", [Panel("failures", body=html)])
-    collect.button("failures", lambda: found, "this table", "failures")
+        unit, how = "Decodings in which each kind of failure was found", "click to see them"
+    draw = partial(matrices.counts_table, found, chosen.kinds, chosen.variants)
+    picker(draw(f"{unit}: {how}"), "failures_matrix", _pick_cell)
+    title = f"Failures in {_name(run)}"
+    collect.button("failures", lambda: Found(title, [Panel("failures", body=draw(unit))]),
+                   "this table", "failures")  # fmt: skip
 
 
 def _pick_cell() -> None:
