@@ -210,7 +210,7 @@ def _collect(job: Job, results: Sequence[VariantResult], key: str = "", what: st
         f"the map of {what} and the recording" if what else "these maps and the recording",
         job.page,
         linked=_shared(job.choice) is not None,
-        label="Add" if what else collect.LABEL,
+        label="Add this map" if what else collect.LABEL,
     )
 
 
