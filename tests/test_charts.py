@@ -197,6 +197,31 @@ def test_spectrogram_shares_the_time_axis_and_names_frequencies():
     assert ticks == pytest.approx([500, 1000, 2000, 4000], abs=60)
 
 
+def test_lines_over_many_rows_are_thinner():
+    few, many = (
+        charts.attention_map(one_frame_each("a" * count), seconds=20, palette=LIGHT)
+        for count in (50, 400)
+    )
+    assert many.data[1].line.width < few.data[1].line.width == 1.25
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ((100, 300), ("top right", None)),  # inside
+        ((100, 102), ("top right", "bottom")),  # above two rows of a pixel each
+        ((1, 3), ("bottom right", "top")),  # below, where there is nothing above
+    ],
+)
+def test_the_name_of_a_low_frame_stands_outside(rows, place):
+    found = [Failure("skip", rows, (0.5, 1.5), "")]
+    figure = charts.attention_map(
+        one_frame_each("a" * 400), seconds=16, palette=LIGHT, failures=found
+    )
+    label = figure.layout.shapes[-1].label
+    assert (label.textposition, label.yanchor) == place
+
+
 def test_figures_line_up():
     mel = np.zeros((100, 80), np.float32)
     above = charts.spectrogram(mel, BAND_HZ, hop_seconds=0.01, seconds=1, palette=LIGHT)

@@ -28,6 +28,10 @@ FAINTEST_TOP = (
 CORNERS = ("top right", "bottom left", "top left", "bottom right")  # of one frame after the other
 
 
+FULL_LINES = 120  # rows up to which lines over a map have their full width
+LOW_FRAME = 22.0  # pixels under which a frame cannot hold its own name
+
+
 @dataclass(frozen=True)
 class Rows:
     """Vertical layout of a map."""
@@ -64,13 +68,18 @@ def _heat(alignment: Alignment, levels: Levels, palette: Palette) -> go.Heatmap:
     )
 
 
+def _width(full: float, rows: int) -> float:
+    """Width of a line over so many rows: many strokes would hide what they lie over."""
+    return round(full * min(1.0, (FULL_LINES / max(1, rows)) ** 0.5), 2)
+
+
 def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
     return go.Scatter(
         name="path",
         x=peaks.astype(np.float32),
         y=np.arange(len(peaks)),
         mode="lines",
-        line={"color": palette.path, "width": 1.25},
+        line={"color": palette.path, "width": _width(1.25, len(peaks))},
         opacity=0.8,
         hoverinfo="skip",
     )
@@ -89,7 +98,7 @@ def _said(said: Timing, shown: np.ndarray, palette: Palette) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        line={"color": palette.failure, "width": 2.5},
+        line={"color": palette.failure, "width": _width(2.5, len(shown))},
         hoverinfo="skip",
     )
 
@@ -129,8 +138,10 @@ def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
     ]
 
 
-def _failure_shapes(failures: Iterable[Failure], shown: np.ndarray, palette: Palette) -> list[dict]:
-    """A dashed frame around the evidence of every failure."""
+def _failure_shapes(
+    failures: Iterable[Failure], shown: np.ndarray, pixels: float, palette: Palette
+) -> list[dict]:
+    """A dashed frame around the evidence of every failure, its name inside if there is room."""
     spans = [(each, *np.searchsorted(shown, each.tokens).tolist()) for each in failures]
     return [
         {
@@ -144,12 +155,21 @@ def _failure_shapes(failures: Iterable[Failure], shown: np.ndarray, palette: Pal
             "line": {"color": palette.failure, "width": 2, "dash": "dash"},
             "label": {
                 "text": sign(failure.kind).words,
-                "textposition": CORNERS[number % len(CORNERS)],
+                **_name_place(number, first, last, pixels),
                 "font": {"size": 12, "color": palette.failure},
             },
         }
         for number, (failure, first, last) in enumerate(spans)
     ]
+
+
+def _name_place(number: int, first: int, last: int, pixels: float) -> dict[str, str]:
+    """Where a frame's name stands: in its corner, or outside a frame of few low rows."""
+    if (last - first) * pixels >= LOW_FRAME:
+        return {"textposition": CORNERS[number % len(CORNERS)]}
+    if first * pixels >= LOW_FRAME:
+        return {"textposition": "top right", "yanchor": "bottom"}
+    return {"textposition": "bottom right", "yanchor": "top"}
 
 
 def attention_map(
@@ -215,7 +235,8 @@ def attention_map(
             "showgrid": False,
             "zeroline": False,
         },
-        shapes=_speech_shapes(alignment, palette) + _failure_shapes(failures, shown, palette),
+        shapes=_speech_shapes(alignment, palette)
+        + _failure_shapes(failures, shown, rows.pixels, palette),
         meta={
             "kind": "map",
             "variant": alignment.variant or "",
