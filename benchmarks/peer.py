@@ -1,0 +1,117 @@
+"""Our beam search beside ESPnet's own `Decoder.recognize_beam`: same weights, same recordings."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.clocks import in_turn
+from benchmarks.search import (
+    ALPHABET,
+    ESPNET_TYPES,
+    FRAMES_PER_SECOND,
+    espnet_pair,
+    recordings,
+)
+from models.attention import mechanisms
+from models.decoder import LSTMDecoder
+from models.hypothesis import Hypothesis
+from models.interop.espnet.attention import ESPNET_TYPES as KNOWN
+from models.search import SearchOptions, decode
+from tests.espnet_models import recorded
+
+CTC_WEIGHTS = (0.0, 0.3)
+
+
+def known() -> list[str]:
+    """Mechanisms of ours that ESPnet's beam search runs (it passes no previous output)."""
+    names = [name for name in mechanisms() if ESPNET_TYPES.get(name, name) in KNOWN]
+    return [name for name in names if not name.startswith("forward")]
+
+
+def rows(names: Sequence[str], options: Namespace) -> Iterator[dict[str, Any]]:
+    """A row for every mechanism, with the decoder alone and with CTC."""
+    logging.disable(logging.CRITICAL)  # ESPnet logs every step
+    try:
+        for name in names:
+            theirs, ours = espnet_pair(name, options)
+            for weight in CTC_WEIGHTS:
+                yield {"mechanism": name, **_compare(theirs, ours, weight, options)}
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def espnet_search(theirs, encoded: Tensor, ctc: Tensor | None, options: Namespace, **changes: Any):
+    """ESPnet's best hypothesis for one recording (frames, dim)."""
+    asked = {"beam_size": options.beam, "nbest": 1, "penalty": 0.0, "lm_weight": 0.0}
+    asked |= {"ctc_weight": 0.0, "minlenratio": 0.0, "maxlenratio": _ratio(options), **changes}
+    with torch.no_grad():
+        return theirs.recognize_beam(encoded, ctc, Namespace(**asked), ALPHABET.tokens)[0]
+
+
+def _ratio(options: Namespace) -> float:
+    return options.characters / FRAMES_PER_SECOND
+
+
+def _compare(theirs, ours: LSTMDecoder, weight: float, options: Namespace) -> dict[str, Any]:
+    encoded, lengths, ctc = recordings(options.recordings, options.seconds)
+    asked = SearchOptions(options.beam, _ratio(options), ctc_weight=weight, length_normalised=False)
+    heard = ctc[0] if weight else None  # else ESPnet would compute what is weighed with zero
+    actions = {
+        "espnet": partial(espnet_search, theirs, encoded[0], heard, options, ctc_weight=weight),
+        "single": partial(decode, ours, encoded[:1], lengths[:1], ALPHABET, asked, ctc[:1]),
+        "batched": partial(decode, ours, encoded, lengths, ALPHABET, asked, ctc),
+    }
+    taken = in_turn(actions, options.repeats)
+    expected = tuple(map(int, actions["espnet"]()["yseq"][1:-1]))
+    found = {name: actions[name]()[0][0] for name in ("single", "batched")}
+    per = {"espnet": 1, "single": 1, "batched": options.recordings}
+    return {
+        "ctc_weight": weight,
+        "beam": options.beam,
+        "audio_seconds": options.seconds,
+        "tokens": len(expected),
+        "recordings_at_once": options.recordings,
+        **{f"{name}_seconds": each.wall / per[name] for name, each in taken.items()},
+        **{f"{name}_processor": each.processor / per[name] for name, each in taken.items()},
+        "same_hypothesis": all(each.tokens == expected for each in found.values()),
+        "map_difference": max(_apart(theirs, encoded[0], each) for each in found.values()),
+    }
+
+
+def _apart(theirs, encoded: Tensor, hypothesis: Hypothesis) -> float:
+    """How far our maps of a hypothesis are from what ESPnet's modules listen to, writing it."""
+    maps = espnet_maps(theirs, encoded, hypothesis.tokens)  # (heads, tokens, frames)
+    return float((maps - torch.from_numpy(hypothesis.weights)).abs().max())
+
+
+@torch.no_grad()
+def espnet_maps(theirs, encoded: Tensor, tokens: Sequence[int]) -> Tensor:
+    """(heads, tokens, frames) maps of ESPnet's attention when it writes these tokens."""
+    attention, listened = theirs.att[0], []
+    attention.reset()
+    zeros = encoded.new_zeros(1, theirs.dunits)
+    hidden, cell, state = [zeros], [zeros], None
+    with recorded(attention, listened):
+        for token in (ALPHABET.eos, *tokens[:-1]):
+            context, state = attention(encoded[None], [len(encoded)], hidden[0], state)
+            heard = torch.cat((theirs.embed(torch.tensor([token])), context), 1)
+            hidden, cell = theirs.rnn_forward(heard, [None], [None], hidden, cell)
+    return torch.stack(listened, 1)
+
+
+def espnet_seconds(options: Namespace, tokens: int, seconds: float) -> float:
+    """Wall seconds ESPnet takes for one recording and one mechanism, with CTC."""
+    theirs, _ = espnet_pair(options.peer, options)
+    encoded, _, ctc = recordings(1, seconds)
+    logging.disable(logging.CRITICAL)
+    try:
+        asked = {"ctc_weight": CTC_WEIGHTS[-1], "maxlenratio": tokens / len(encoded[0])}
+        action = partial(espnet_search, theirs, encoded[0], ctc[0], options, **asked)
+        return in_turn({"espnet": action}, options.repeats)["espnet"].wall
+    finally:
+        logging.disable(logging.NOTSET)
