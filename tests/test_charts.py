@@ -205,12 +205,25 @@ def test_lines_over_many_rows_are_thinner():
     assert many.data[1].line.width < few.data[1].line.width == 1.25
 
 
+@pytest.mark.parametrize(("jumps", "gaps"), [(4, 0), (60, 60)])
+def test_of_many_jumps_the_path_shows_only_where_they_lead(jumps, gaps):
+    at = np.resize([0, 50], jumps + 1)  # two seconds to and fro
+    alignment = Alignment.from_arrays(np.eye(60)[at], ["a"] * (jumps + 1), 0.04)
+    figure = charts.attention_map(alignment, seconds=3, palette=LIGHT)
+    path = figure.data[1]
+    drawn = np.asarray(path.x)
+    assert np.isnan(drawn).sum() == gaps
+    assert drawn[~np.isnan(drawn)] == pytest.approx((at + 0.5) * 0.04)
+    assert list(np.asarray(path.y)[~np.isnan(drawn)]) == list(range(jumps + 1))
+    assert ("markers" in path.mode) == bool(gaps)
+
+
 @pytest.mark.parametrize(
     ("rows", "place"),
     [
         ((100, 300), ("top right", None)),  # inside
-        ((100, 102), ("top right", "bottom")),  # above two rows of a pixel each
-        ((1, 3), ("bottom right", "top")),  # below, where there is nothing above
+        ((100, 102), ("top left", "bottom")),  # above two rows of a pixel each
+        ((1, 3), ("bottom left", "top")),  # below, where there is nothing above
     ],
 )
 def test_the_name_of_a_low_frame_stands_outside(rows, place):

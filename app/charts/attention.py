@@ -29,6 +29,7 @@ CORNERS = ("top right", "bottom left", "top left", "bottom right")  # of one fra
 
 
 FULL_LINES = 120  # rows up to which lines over a map have their full width
+FAR, MANY_JUMPS = 1.0, 20  # seconds between two tokens; of more such jumps the ways hide the map
 LOW_FRAME = 22.0  # pixels under which a frame cannot hold its own name
 
 
@@ -74,11 +75,18 @@ def _width(full: float, rows: int) -> float:
 
 
 def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
+    """Where every token listens most; of very many jumps only where they lead, not the way."""
+    x, y = peaks.astype(np.float32), np.arange(len(peaks), dtype=np.float32)
+    jumps = np.flatnonzero(np.abs(np.diff(peaks)) > FAR) + 1
+    crowded = len(jumps) > MANY_JUMPS
+    if crowded:
+        x, y = (np.insert(each, jumps, np.nan) for each in (x, y))
     return go.Scatter(
         name="path",
-        x=peaks.astype(np.float32),
-        y=np.arange(len(peaks)),
-        mode="lines",
+        x=x,
+        y=y,
+        mode="lines+markers" if crowded else "lines",
+        marker={"size": 2, "color": palette.path},
         line={"color": palette.path, "width": _width(1.25, len(peaks))},
         opacity=0.8,
         hoverinfo="skip",
@@ -168,8 +176,8 @@ def _name_place(number: int, first: int, last: int, pixels: float) -> dict[str, 
     if (last - first) * pixels >= LOW_FRAME:
         return {"textposition": CORNERS[number % len(CORNERS)]}
     if first * pixels >= LOW_FRAME:
-        return {"textposition": "top right", "yanchor": "bottom"}
-    return {"textposition": "bottom right", "yanchor": "top"}
+        return {"textposition": "top left", "yanchor": "bottom"}
+    return {"textposition": "bottom left", "yanchor": "top"}
 
 
 def attention_map(
