@@ -119,3 +119,13 @@ def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
     page.wait_for_function(FOLLOWED, arg=figures)
     page.wait_for_selector(IDLE)
     return page
+
+
+def visit(browser: Browser, url: str, there: str, **context) -> Page:
+    """A page that has done its work and shows what a selector names."""
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.wait_for_selector(there)
+    page.wait_for_selector(IDLE)
+    return page

@@ -99,8 +99,13 @@ def wait_for_audio(page: Page, condition: str) -> None:
     )
 
 
+def ranges_of(page: Page, name: str) -> list[float]:
+    """Ends of a figure's horizontal axis."""
+    return plot(page, name).evaluate("f => f._fullLayout.xaxis.range")
+
+
 def ranges(page: Page) -> list[list[float]]:
-    return [plot(page, name).evaluate("f => f._fullLayout.xaxis.range") for name in FIGURES]
+    return [ranges_of(page, name) for name in FIGURES]
 
 
 def cursors(page: Page) -> list[float | None]:

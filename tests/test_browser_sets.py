@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from app import runs
-from tests.dashboard import IDLE, PATIENCE, chromium, running
+from tests.dashboard import chromium, running, visit
 from tests.evaluated import VARIANTS, real_run
 
 PLAYING = "(() => { const a = document.querySelector('.st-key-listen_audio audio'); return %s })()"
@@ -30,17 +30,8 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-def opened(browser: Browser, url: str, there: str, **context) -> Page:
-    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
-    page.set_default_timeout(PATIENCE)
-    page.goto(url)
-    page.wait_for_selector(there)
-    page.wait_for_selector(IDLE)
-    return page
-
-
 def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address):
-    page = opened(browser, f"{address}/failures", ".attn-tile")
+    page = visit(browser, f"{address}/failures", ".attn-tile")
     assert page.locator(".attn-tile").count() == 3 * len(VARIANTS)
     assert page.locator(".attn-tile img").count() == 3 * len(VARIANTS)
     cell = page.locator(".attn-matrix td:not(.attn-heat-good) button").first
@@ -57,7 +48,7 @@ def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address)
     assert "utterance=" in page.url
     page.locator(".attn-led .attn-evidence").first.click()
     page.wait_for_function(PLAYING % "a && !a.paused")
-    again = opened(browser, page.url, ".attn-led")
+    again = visit(browser, page.url, ".attn-led")
     assert again.url == page.url
     assert again.locator("h1").inner_text() == page.locator("h1").inner_text()
     again.close()
@@ -65,7 +56,7 @@ def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address)
 
 
 def test_a_point_leads_to_its_maps(browser, address):
-    page = opened(browser, f"{address}/scores?metric=entropy", ".st-key-s_scatter path.point")
+    page = visit(browser, f"{address}/scores?metric=entropy", ".st-key-s_scatter path.point")
     page.locator(".st-key-s_scatter").scroll_into_view_if_needed()
     box = page.locator(".st-key-s_scatter path.point").last.bounding_box()
     place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -80,7 +71,7 @@ def test_a_point_leads_to_its_maps(browser, address):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_is_wider_than_a_small_screen(browser, address, name, theme):
     size = {"width": 800, "height": 900}
-    page = opened(browser, f"{address}/{name}", ".attn-matrix", viewport=size, color_scheme=theme)
+    page = visit(browser, f"{address}/{name}", ".attn-matrix", viewport=size, color_scheme=theme)
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 800
     main = page.evaluate(
