@@ -45,8 +45,12 @@ def main_module():
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an encoder and every variant: tiny, random weights, saved as training does."""
-    folder = tmp_path_factory.mktemp("checkpoints")
+    """A folder with an encoder and every variant."""
+    return tiny_checkpoints(tmp_path_factory.mktemp("checkpoints"))
+
+
+def tiny_checkpoints(folder: Path) -> Path:
+    """The same folder with an encoder and every variant, random weights saved as training does."""
     torch.manual_seed(0)
     alphabet = Alphabet()
     encoder = Encoder(TINY_ENCODER)
