@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import links
+from app.controls.kept import keep
 from models.search import SearchOptions
 
 USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
@@ -10,11 +11,13 @@ USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
 
 def restore(options: SearchOptions) -> None:
     """Give every control that has no value yet the one from `options`."""
-    state = st.session_state
     for name, limits in links.RANGES.items():
-        state.setdefault(name, getattr(options, limits.option))
-    state.setdefault("window_on", options.window is not None)
-    state.setdefault("window", options.window or USUAL_WINDOW)
+        keep(name, getattr(options, limits.option))
+    keep("window_on", options.window is not None)
+    if st.session_state.window_on:
+        keep("window", options.window or USUAL_WINDOW)
+    else:  # the control is not drawn; switched on again it starts as usual
+        st.session_state.setdefault("window", USUAL_WINDOW)
 
 
 def forget() -> None:

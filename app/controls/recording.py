@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import runs
 from app.controls import runs as run_control
+from app.controls.kept import keep
 from app.evaluation import RunError
 from app.runs import Heard
 from app.samples import Sample
@@ -48,8 +49,8 @@ def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | No
     state.setdefault("heard", None)
     state.setdefault("last_source", "Sample" if samples else "Upload")
     state.setdefault("kept", {})  # kind -> Source, so that another page still has the upload
-    state.setdefault("source", state.last_source)
-    state.setdefault("sample", state.last_sample or next(iter(samples), None))
+    keep("source", state.last_source)
+    keep("sample", state.last_sample or next(iter(samples), None))
 
 
 def turn_to(heard: Heard) -> None:
@@ -190,7 +191,7 @@ def reference(source: Source) -> str | None:
     """What was said; a sample or a run knows, and may be corrected."""
     name, text = _said(source)
     said: dict[str, str] = st.session_state.setdefault("said", {})
-    st.session_state.setdefault(f"reference {name}", said.get(name, text))
+    keep(f"reference {name}", said.get(name, text))
     text = st.text_area(
         "What is said (optional)",
         key=f"reference {name}",

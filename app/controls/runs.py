@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import runs, trial
+from app.controls.kept import keep
 from app.evaluation import RunError
 from app.runs import Run
 from models.checkpoint import CheckpointError
@@ -19,7 +20,7 @@ KEY = "run"  # of the control on pages about sets, which keep their choice toget
 def restore(wanted: str | None, library: Mapping[str, Run], key: str = KEY) -> None:
     """Choose the wanted run, or the one chosen last, where none is chosen yet."""
     state = st.session_state
-    state.setdefault(key, state.get(f"last_{key}", wanted))
+    keep(key, state.get(f"last_{key}", wanted))
     if state[key] not in library:
         state[key] = next(iter(library), None)
 

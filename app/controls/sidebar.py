@@ -8,6 +8,7 @@ import streamlit as st
 from analysis.errors import NORMALISERS
 from app import links, runs
 from app.controls import decoding, mechanisms, recording
+from app.controls.kept import keep
 from app.controls.recording import Source
 from app.links import View
 from app.samples import Sample
@@ -38,10 +39,10 @@ def restore(
     recording.restore(view.sample, samples, heard)
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
-    state.setdefault("normalizer", view.normalizer)
-    state.setdefault("every_token", view.every_token)
-    state.setdefault("special", view.special)
-    state.setdefault("blink", list(view.blink))
+    keep("normalizer", view.normalizer)
+    keep("every_token", view.every_token)
+    keep("special", view.special)
+    keep("blink", list(view.blink))
 
 
 def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choice:

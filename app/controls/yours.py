@@ -10,6 +10,7 @@ from analysis.foreign import ReadOptions
 from app import example
 from app.brought import FILES, NAMELESS, File
 from app.controls import sidebar
+from app.controls.kept import keep
 from app.links import View
 
 FILE_MB = 50  # of one upload
@@ -54,16 +55,16 @@ def brought() -> Brought:
 
 def restore(params: Mapping[str, str]) -> None:
     """Give every control that has no value yet its last one; an address may ask for the example."""
-    state, new = st.session_state, "yours" not in st.session_state
+    new = "yours" not in st.session_state
     kept = brought()
     if new and params.get("example") == LINK["example"]:
         show_example()
-    state.setdefault("yours_reference", kept.reference)
-    state.setdefault("yours_renormalise", kept.renormalise)
-    state.setdefault("yours_frame", round(1000 * kept.frame_seconds, 3))
-    state.setdefault("normalizer", kept.normalizer)
-    state.setdefault("every_token", kept.every_token)
-    state.setdefault("special", kept.special)
+    keep("yours_reference", kept.reference)
+    keep("yours_renormalise", kept.renormalise)
+    keep("yours_frame", round(1000 * kept.frame_seconds, 3))
+    keep("normalizer", kept.normalizer)
+    keep("every_token", kept.every_token)
+    keep("special", kept.special)
 
 
 def show_example() -> None:

@@ -13,6 +13,7 @@ from app.charts.curves import Curve, Ladder, curves_figure
 from app.controls import collect, decoding, mechanisms, recording, sidebar
 from app.controls import stress as stress_control
 from app.controls.collect import Found
+from app.controls.kept import keep
 from app.controls.recording import Source
 from app.controls.sidebar import NORMALIZERS, Choice
 from app.lab import WER, Trial
@@ -77,9 +78,9 @@ def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> StressVi
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
     stress_control.restore(view)
-    state.setdefault("normalizer", view.normalizer)
-    state.setdefault("lab_metric", view.metric)
-    state.setdefault("lab_every", view.every)
+    keep("normalizer", view.normalizer)
+    keep("lab_metric", view.metric)
+    keep("lab_every", view.every)
     return view
 
 
