@@ -139,8 +139,7 @@ def test_ten_people_at_once_get_what_their_own_recordings_say(browser, server, c
             assert maps[name]["tokens"] == wanted["tokens"]
             assert maps[name]["peaks"] == pytest.approx(wanted["peaks"], abs=1e-3)
             assert maps[name]["top"] == pytest.approx(wanted["top"], abs=1e-5)
-    different = {(str(maps[name]["peaks"]), maps[name]["top"]) for maps in found for name in NAMES}
-    assert len(different) == SESSIONS * len(NAMES)
+    assert len({str(maps) for maps in found}) == SESSIONS  # nobody could pass for another
 
 
 def test_a_page_closed_while_it_decodes_keeps_nobody_waiting(browser, server):
@@ -174,6 +173,21 @@ def test_stopping_keeps_what_is_done_and_another_recording_or_continue_goes_on(b
 def bring_another(page: Page, name: str, content: bytes) -> None:
     bring(page, name, content)
     page.locator("h1", has_text=name).wait_for()
+
+
+def test_pages_can_be_left_and_come_back_to(browser, server):
+    with visitor(browser, f"{server.address}/{LINK}") as page:
+        bring(page, "mine.wav", voice(2))
+        shown(page, "mine.wav")
+        for title in ("Look closer", "Compare", "Look closer", "Compare"):
+            page.get_by_role("link", name=title).first.click()
+            page.locator(
+                "h1, h3", has_text="mine.wav" if title == "Compare" else ""
+            ).first.wait_for()
+            page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
+            page.wait_for_selector(IDLE)
+            assert page.get_by_test_id("stException").count() == 0
+        shown(page, "mine.wav")  # with the mechanisms that were chosen
 
 
 # --- what stays -----------------------------------------------------------------------------------
