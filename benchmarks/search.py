@@ -121,6 +121,7 @@ def espnet_pair(mechanism: str, options: argparse.Namespace):
     theirs = Decoder(
         ENCODER_DIM, end + 1, "lstm", 1, units, end, end, modules, context_residual=True
     ).eval()
+    torch.nn.init.normal_(theirs.output.weight, std=0.5)  # clear favourites, so no ties to break
     torch.nn.init.constant_(theirs.output.bias[end], NEVER)
     ours = LSTMDecoder(
         end + 1,
