@@ -1,9 +1,9 @@
 """What a browser receives for a recording, and how long after decoding it is on screen.
 
 A recording is uploaded to a running dashboard, once to warm up and then several times with another
-content. Counted is everything that comes after the upload: websocket frames (texts and figures, as
-they are before the server compresses them) and what is fetched over HTTP (sound); the program
-itself (scripts, styles, fonts) is in the browser already.
+content. Counted is everything that comes after the upload: websocket frames (texts and figures),
+as they are and deflated as the server sends them, and what is fetched over HTTP (sound); the
+program itself (scripts, styles, fonts) is in the browser already.
 
 *Decoding ends* when the last mechanism hands over its result, as the server's clock says
 (`benchmarks.timed_main`). *On screen* is the second frame after all maps have the recording's time
@@ -84,8 +84,10 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
                     "seconds": seconds,
                     "maps": len(names),
                     "figures_and_text_bytes": traffic.pushed,
+                    "compressed_bytes": traffic.compressed,
                     "sound_bytes": traffic.fetched,
                     "bytes": traffic.pushed + traffic.fetched,
+                    "sent_bytes": traffic.compressed + traffic.fetched,
                     "after_decoding_seconds": seen - float(file.read_text().split()[-1]),
                 }
             )
@@ -93,16 +95,20 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
 
 
 def print_table(rows: list[dict], file) -> None:
-    titles = ("seconds", "maps", "figures, text", "sound", "in all", "on screen after")
-    print("{:>8}{:>6}{:>15}{:>12}{:>12}{:>17}".format(*titles), file=file)
+    titles = ("seconds", "maps", "figures, text", "deflated", "sound", "sent", "on screen after")
+    print("{:>8}{:>6}{:>15}{:>12}{:>12}{:>12}{:>17}".format(*titles), file=file)
     for row in rows:
-        sizes = [row[key] / 1000 for key in ("figures_and_text_bytes", "sound_bytes", "bytes")]
-        line = "{:8.2f}{:6d}{:12.0f} kB{:9.0f} kB{:9.0f} kB{:15.2f} s"
-        print(line.format(row["seconds"], row["maps"], *sizes, row["after_decoding_seconds"]),
-              file=file)  # fmt: skip
+        names = ("figures_and_text_bytes", "compressed_bytes", "sound_bytes", "sent_bytes")
+        sizes = [row[name] / 1000 for name in names]
+        line = "{:8.2f}{:6d}{:12.0f} kB{:9.0f} kB{:9.0f} kB{:9.0f} kB{:15.2f} s"
+        taken = row["after_decoding_seconds"]
+        print(line.format(row["seconds"], row["maps"], *sizes, taken), file=file)
     middle = statistics.median(row["after_decoding_seconds"] for row in rows)
-    most = max(row["bytes"] for row in rows)
-    print(f"median {middle:.2f} s after decoding, at most {most / 1000:.0f} kB", file=file)
+    sent, whole = (max(row[name] for row in rows) / 1000 for name in ("sent_bytes", "bytes"))
+    print(
+        f"median {middle:.2f} s after decoding; at most {sent:.0f} kB sent, {whole:.0f} kB unpacked",
+        file=file,
+    )
 
 
 def main() -> int:

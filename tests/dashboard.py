@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,20 +80,26 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def _as_bytes(payload: bytes | str) -> bytes:
+    return payload if isinstance(payload, bytes) else payload.encode()
+
+
 class Traffic:
     """What a page receives, from the moment it is listened to; made before the page is opened.
 
     The program (scripts, styles, fonts) comes once and stays in the browser: it is not counted.
     """
 
+    WINDOW = 12  # bits of the window that the server and chromium agree on for compression
+
     def __init__(self, page: Page) -> None:
-        self._frames: list[int] = []
+        self._frames: list[bytes] = []
         self._requests: list[Request] = []
         page.on("websocket", self._follow)
         page.on("requestfinished", lambda request: self._requests.append(request))
 
     def _follow(self, socket: WebSocket) -> None:
-        socket.on("framereceived", lambda payload: self._frames.append(len(payload)))
+        socket.on("framereceived", lambda payload: self._frames.append(_as_bytes(payload)))
 
     def restart(self) -> None:
         """Count from now on."""
@@ -101,8 +108,15 @@ class Traffic:
 
     @property
     def pushed(self) -> int:
-        """Bytes of the page itself: texts and figures."""
-        return sum(self._frames)
+        """Bytes of the page itself, texts and figures, before they are compressed."""
+        return sum(map(len, self._frames))
+
+    @property
+    def compressed(self) -> int:
+        """The same as it travels: deflated, each frame with those before it in the window."""
+        deflate = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -self.WINDOW)
+        parts = (deflate.compress(f) + deflate.flush(zlib.Z_SYNC_FLUSH) for f in self._frames)
+        return sum(map(len, parts))
 
     @property
     def fetched(self) -> int:
