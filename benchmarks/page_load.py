@@ -105,10 +105,8 @@ def print_table(rows: list[dict], file) -> None:
         print(line.format(row["seconds"], row["maps"], *sizes, taken), file=file)
     middle = statistics.median(row["after_decoding_seconds"] for row in rows)
     sent, whole = (max(row[name] for row in rows) / 1000 for name in ("sent_bytes", "bytes"))
-    print(
-        f"median {middle:.2f} s after decoding; at most {sent:.0f} kB sent, {whole:.0f} kB unpacked",
-        file=file,
-    )
+    sizes = f"at most {sent:.0f} kB sent, {whole:.0f} kB unpacked"
+    print(f"median {middle:.2f} s after decoding; {sizes}", file=file)
 
 
 def main() -> int:
