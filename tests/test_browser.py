@@ -179,6 +179,24 @@ def test_hover_names_token_moment_and_weight(page):
     tip.wait_for(state="hidden")
 
 
+def test_a_figure_that_is_being_replaced_stops_no_other(page):
+    """For a moment the player still follows a figure that Plotly has taken down."""
+    x, y = spot(page, "plot_ctc", 1.0, 0)
+    shown = plot(page, "plot_location").evaluate(
+        """(gone, [x, y]) => {
+            const layout = gone._fullLayout
+            gone._fullLayout = undefined
+            const target = document.elementFromPoint(x, y)
+            const at = { clientX: x, clientY: y, bubbles: true }
+            target.dispatchEvent(new PointerEvent("pointermove", at))
+            gone._fullLayout = layout
+            return !document.querySelector(".attn-tip").hidden
+        }""",
+        [x, y],
+    )
+    assert shown
+
+
 def test_zooming_one_figure_zooms_all(page):
     whole = ranges(page)[0]
     left, top = spot(page, "plot_location", 0.5, 1)

@@ -47,10 +47,14 @@ def row(page: Page, number: int) -> list[float]:
 
 
 def tip(page: Page, name: str, across: float, down: float) -> str:
-    """What is said of a place on a figure."""
-    page.mouse.move(*spot(page, name, across, down))
-    page.locator(".attn-tip").wait_for(state="visible")
-    return page.locator(".attn-tip").inner_text()
+    """What is said of a place on a figure, once the player follows it there."""
+    said = page.locator(".attn-tip")
+    for _ in range(100):
+        page.mouse.move(*spot(page, name, across, down))
+        if said.is_visible():
+            return said.inner_text()
+        page.wait_for_timeout(300)
+    raise AssertionError(f"nothing is said of {name}")
 
 
 # --- Look closer

@@ -253,6 +253,7 @@ def with_figure(change) -> bytes:
         lambda figure: figure["layout"].update(images=[{"source": "http://x/y.png"}]),
         lambda figure: figure["layout"].update(template={"layout": {"images": []}}),
         lambda figure: figure["data"].append({"type": "scattermap"}),
+        lambda figure: figure["data"].clear(),
         lambda figure: figure["data"].append({"type": "heatmap", "nonsense": 1}),
         lambda figure: figure.update(frames=[]),
         lambda figure: figure["layout"].update(height=float("nan")),

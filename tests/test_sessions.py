@@ -298,7 +298,7 @@ def npy() -> bytes:
 def test_the_sound_of_a_session_is_gone_some_time_after_it(browser, server):
     """The player's address of an upload answers while its page is open, and not for ever."""
     with visitor(browser, f"{server.address}/?variants=ctc") as page:
-        bring(page, "mine.wav", voice(5))
+        bring(page, "mine.wav", voice(SESSIONS + 1))  # another session's sound may still be kept
         shown(page, "mine.wav", 2)
         sound = page.locator(".st-key-listen_audio audio").get_attribute("src")
         first = page.request.get(sound if "://" in sound else server.address + sound)

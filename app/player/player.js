@@ -41,8 +41,8 @@ function place(figure, event) {
   return { time: xaxis.p2d(clamp(x, 0, width)), down, row: Math.round(down), onLabels: x < 0, beside }
 }
 
-// Whether a figure lies over the recording's time.
-const isTimed = (figure) => figure._fullLayout?.meta?.kind !== "tokens"
+// Whether a figure lies over the recording's time. One that is being replaced has no layout any more.
+const isTimed = (figure) => (figure._fullLayout?.meta?.kind ?? "tokens") !== "tokens"
 
 const heatOf = (figure) => figure._fullData?.find((trace) => trace.type === "heatmap")
 const drawnRow = (heat, at) => clamp(Math.floor((at.down - heat.y0) / heat.dy + 0.5), 0, heat.z.length - 1)

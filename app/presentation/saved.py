@@ -167,7 +167,8 @@ def _figure(found: Any) -> str:
         return ""
     if not isinstance(found, dict) or set(found) - {"data", "layout"} or _fetches(found):
         raise ValueError("not a figure of ours")
-    if any(trace.get("type", "scatter") not in TRACES for trace in found["data"]):
+    kinds = [trace.get("type", "scatter") for trace in found["data"]]
+    if not kinds or not TRACES.issuperset(kinds):
         raise ValueError("not a figure of ours")
     if not _described(found["layout"].get("meta")):
         raise ValueError("not a figure of ours")
