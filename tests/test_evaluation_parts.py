@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
 from app.evaluation import RunError, SourceError, items, load_alignment, read_items
-from app.evaluation.maps import pack, unpack, write_maps
+from app.evaluation.maps import pack, row, unpack, write_maps
 from app.evaluation.run import Folder, Part
 from app.evaluation.settings import Settings
 from app.evaluation.work import BATCH_ITEMS, BATCH_SECONDS, Ready, batches
@@ -82,6 +82,15 @@ def test_shards_have_everything_once_in_order_and_no_more_than_fits(seconds):
         assert len(shard.items) == 1 or total <= items.SHARD_SECONDS
 
 
+def test_what_a_stress_makes_longer_fills_a_shard_sooner():
+    stressed = [replace(item, stress="repeat", level=8.0) for item in plain_items(64)]
+    stressed = [
+        replace(item, utterances=(replace(item.utterances[0], seconds=15.0),)) for item in stressed
+    ]
+    assert {len(shard.items) for shard in items.shards(stressed)} == {2}
+    assert replace(stressed[0], stress="speed", level=1.5).seconds == 10.0
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.1, 300), max_size=60))
 def test_batches_have_everything_once_and_no_more_than_fits(seconds):
@@ -138,7 +147,7 @@ def store(folder: Path, name: str, alignment: Alignment) -> Alignment:
     item = replace(plain_items(1)[0], id=name)
     chosen = Settings(("dot",), keep_alignments=True)
     part = fake_part(items.Shard(0, (item,)), chosen)
-    maps = write_maps([("other", [alignment]), (name, [alignment])])
+    maps = write_maps([[row("other", alignment)], [row(name, alignment)]])
     run = Folder(folder)
     run.save(Part(0, part.rows, maps, (), 1))
     return load_alignment(folder, name, "dot")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.audio import plain
 from models.containers import identify
+from models.stress import lasts
 from models.training.corpus import Utterance, iterate_manifest
 from models.training.kaldi import is_kaldi
 from models.training.librispeech import is_librispeech
@@ -38,8 +39,9 @@ class Item:
 
     @property
     def seconds(self) -> float:
-        """Length before the stress, as far as the manifest tells."""
-        return sum(each.seconds or UNKNOWN_SECONDS for each in self.utterances)
+        """Length after the stress (without gaps), as far as the manifest tells."""
+        seconds = sum(each.seconds or UNKNOWN_SECONDS for each in self.utterances)
+        return seconds if self.level is None else lasts(seconds, self.stress, self.level)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,19 +61,19 @@ def unpack(packed: Packed) -> np.ndarray:
     return (packed.levels.astype(np.float32) / STEPS) ** 2 * packed.tops[..., None]
 
 
-def write_maps(recordings: Iterable[tuple[str, Sequence[Alignment]]]) -> bytes:
-    """A Parquet file of the maps of some recordings: (id, alignments of all variants) each."""
+def write_maps(recordings: Iterable[Sequence[dict[str, Any]]]) -> bytes:
+    """A Parquet file of the maps of some recordings: the rows of all variants each."""
     file = io.BytesIO()
     with pq.ParquetWriter(
         file, SCHEMA, compression="zstd", use_dictionary=False, write_statistics=["id"]
     ) as writer:
-        for name, alignments in recordings:
-            rows = [_row(name, alignment) for alignment in alignments]
-            writer.write_table(pa.Table.from_pylist(rows, SCHEMA), row_group_size=len(rows))
+        for rows in recordings:
+            writer.write_table(pa.Table.from_pylist(list(rows), SCHEMA), row_group_size=len(rows))
     return file.getvalue()
 
 
-def _row(name: str, alignment: Alignment) -> dict:
+def row(name: str, alignment: Alignment) -> dict[str, Any]:
+    """A map as it is stored, under its recording's name."""
     packed = pack(alignment.weights)
     speech = alignment.speech
     return {

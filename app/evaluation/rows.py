@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,24 +55,25 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """A recording that was decoded by all variants."""
+    """A recording that was decoded by a variant."""
 
     item: Item
     recording: Recording
-    results: tuple[VariantResult, ...]
+    result: VariantResult
     encode_seconds: float
 
 
-def write_rows(heard: Sequence[Heard], normalizer: str, part: int) -> bytes:
-    """A Parquet file of the results of some recordings."""
-    rows = [_row(each, result, normalizer, part) for each in heard for result in each.results]
+def write_rows(rows: Iterable[dict[str, Any]]) -> bytes:
+    """A Parquet file of some results."""
     file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), file, compression="zstd")
     return file.getvalue()
 
 
-def _row(heard: Heard, result: VariantResult, normalizer: str, part: int) -> dict[str, Any]:
-    item, score, diagnosis = heard.item, result.score, result.diagnosis.to_json()
+def row(heard: Heard, normalizer: str, part: int) -> dict[str, Any]:
+    """What a result has in every column."""
+    item, result = heard.item, heard.result
+    score, diagnosis = result.score, result.diagnosis.to_json()
     first = item.utterances[0]
     counts = _counts("", score.words) | _counts("character_", score.characters) if score else {}
     return {

@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import torch
 
 from app.comparison import Models, VariantResult, assess
+from app.evaluation import maps, rows
 from app.evaluation.items import PLAIN, Item, Shard
-from app.evaluation.maps import write_maps
-from app.evaluation.rows import Heard, write_rows
+from app.evaluation.rows import Heard
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings, same_checkpoints
 from models.audio import AudioError, Recording, load, plain
 from models.interop import external
-from models.recogniser import VariantInfo
+from models.recogniser import Encoded, VariantInfo
 from models.stress import stressed
 from models.training.corpus import Utterance
 from models.training.recordings import load_utterance
@@ -39,6 +40,13 @@ class Ready:
     place: int  # in its shard
     item: Item
     recording: Recording
+
+
+class Kept(NamedTuple):
+    """What is written of a recording: a row and perhaps a map of every variant."""
+
+    rows: list[dict[str, Any]]
+    maps: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -79,22 +87,16 @@ def decode_shard(shard: Shard, settings: Settings) -> Part:
 
 
 def _decode_shard(shard: Shard, settings: Settings, loaded: Loaded) -> Part:
-    heard: dict[int, Heard] = {}
+    kept: dict[int, Kept] = {}
     bad: dict[int, BadItem] = {}
     for held in _held(shard, settings, bad):
         for batch in batches(held):
-            _decode_batch(batch, settings, loaded, heard, bad)
-    in_order = [heard[place] for place in sorted(heard)]
-    maps = None
-    if settings.keep_alignments:
-        maps = write_maps(
-            (each.item.id, [result.decoded.alignment for result in each.results])
-            for each in in_order
-        )
+            _decode_batch(batch, shard.number, settings, loaded, kept, bad)
+    in_order = [kept[place] for place in sorted(kept)]
     return Part(
         number=shard.number,
-        rows=write_rows(in_order, settings.normalizer, shard.number),
-        maps=maps,
+        rows=rows.write_rows(row for each in in_order for row in each.rows),
+        maps=maps.write_maps(each.maps for each in in_order) if settings.keep_alignments else None,
         bad=tuple(bad[place] for place in sorted(bad)),
         items=len(in_order),
     )
@@ -167,48 +169,55 @@ def batches(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
 
 def _decode_batch(
     batch: list[Ready],
+    part: int,
     settings: Settings,
     loaded: Loaded,
-    heard: dict[int, Heard],
+    kept: dict[int, Kept],
     bad: dict[int, BadItem],
 ) -> None:
     """Decode a batch; where that fails, its recordings one by one, so that only one is lost."""
     try:
-        results, seconds = _results(batch, settings, loaded)
+        kept |= _kept(batch, part, settings, loaded)
     except (ArithmeticError, IndexError, KeyError, MemoryError, RuntimeError, ValueError) as error:
         if len(batch) > 1:
             for each in batch:
-                _decode_batch([each], settings, loaded, heard, bad)
+                _decode_batch([each], part, settings, loaded, kept, bad)
             return
         reason = f"decoding failed ({type(error).__name__}: {error})"
         bad[batch[0].place] = _bad(batch[0].item, reason)
-        return
-    for each, of_each in zip(batch, results, strict=True):
-        heard[each.place] = Heard(each.item, each.recording, of_each, seconds)
+
+
+def _kept(batch: list[Ready], part: int, settings: Settings, loaded: Loaded) -> dict[int, Kept]:
+    """What is written of every recording. Whole maps are gone before the next variant decodes."""
+    started = perf_counter()
+    encoded = _encode(batch, loaded)
+    encode_seconds = (perf_counter() - started) / len(batch)
+    kept = {each.place: Kept([], []) for each in batch}
+    for results in _results(batch, encoded, settings, loaded):
+        for each, result in zip(batch, results, strict=True):
+            heard = Heard(each.item, each.recording, result, encode_seconds)
+            kept[each.place].rows.append(rows.row(heard, settings.normalizer, part))
+            if settings.keep_alignments:
+                kept[each.place].maps.append(maps.row(each.item.id, result.decoded.alignment))
+    return kept
+
+
+def _encode(batch: list[Ready], loaded: Loaded) -> Encoded:
+    return loaded.models.encode(*(each.recording for each in batch), infos=loaded.infos)
 
 
 def _results(
-    batch: list[Ready], settings: Settings, loaded: Loaded
-) -> tuple[list[tuple[VariantResult, ...]], float]:
-    """Results of every recording, all variants each, and the seconds of encoding one."""
-    started = perf_counter()
-    recordings = [each.recording for each in batch]
-    encoded = loaded.models.encode(*recordings, infos=loaded.infos)
-    encode_seconds = (perf_counter() - started) / len(batch)
-    columns = []
+    batch: list[Ready], encoded: Encoded, settings: Settings, loaded: Loaded
+) -> Iterator[list[VariantResult]]:
+    """One variant after the other: its results of all recordings."""
     for info in loaded.infos:
         variant = loaded.models.variant(info.name)
         model = loaded.models.language_model(settings.search)
         found = variant.decode(encoded, settings.search, model)
-        columns.append(
-            [
-                assess(
-                    info, variant, encoded, row, decoded, each.item.reference, settings.normalizer
-                )
-                for row, (each, decoded) in enumerate(zip(batch, found, strict=True))
-            ]
-        )
-    return list(zip(*columns, strict=True)), encode_seconds
+        yield [
+            assess(info, variant, encoded, row, decoded, each.item.reference, settings.normalizer)
+            for row, (each, decoded) in enumerate(zip(batch, found, strict=True))
+        ]
 
 
 def results_of(
@@ -224,9 +233,9 @@ def results_of(
     item = Item(recording.name, (), None)
     loaded = _loaded(settings)
     chosen = tuple(info for info in loaded.infos if info.name in names)
-    ready = [Ready(0, item, recording)]
-    results, _ = _results(ready, settings, Loaded(loaded.models, chosen))
-    return results[0]
+    batch, loaded = [Ready(0, item, recording)], Loaded(loaded.models, chosen)
+    columns = _results(batch, _encode(batch, loaded), settings, loaded)
+    return tuple(result for (result,) in columns)
 
 
 def _bad(item: Item, error: str) -> BadItem:
