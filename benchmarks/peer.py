@@ -10,14 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.clocks import in_turn
-from benchmarks.search import (
-    ALPHABET,
-    ESPNET_TYPES,
-    FRAMES_PER_SECOND,
-    espnet_pair,
-    recordings,
-)
-from models.attention import mechanisms
+from benchmarks.search import ALPHABET, ENCODER_DIM, FRAMES_PER_SECOND, NEVER, recordings
+from models.attention import Sizes, mechanisms
 from models.decoder import LSTMDecoder
 from models.hypothesis import Hypothesis
 from models.interop.espnet.attention import ESPNET_TYPES as KNOWN
@@ -25,6 +19,7 @@ from models.search import SearchOptions, decode
 from tests.espnet_models import recorded
 
 CTC_WEIGHTS = (0.0, 0.3)
+ESPNET_TYPES = {"equal": "noatt", "additive": "add"}  # the others are called as ours
 
 
 def known() -> list[str]:
@@ -43,6 +38,41 @@ def rows(names: Sequence[str], options: Namespace) -> Iterator[dict[str, Any]]:
                 yield {"mechanism": name, **_compare(theirs, ours, weight, options)}
     finally:
         logging.disable(logging.NOTSET)
+
+
+def espnet_pair(mechanism: str, options: Namespace):
+    """ESPnet's decoder with random weights, and ours with the same ones."""
+    from espnet.nets.pytorch_backend.rnn.attentions import initial_att
+    from espnet.nets.pytorch_backend.rnn.decoders import Decoder
+
+    from models.interop.espnet import attention_from_state
+
+    torch.manual_seed(0)
+    atype, units, end = ESPNET_TYPES.get(mechanism, mechanism), options.units, ALPHABET.eos
+    ours = Sizes(attention_dim=options.attention_dim)
+    heads = ours.heads if atype.startswith("multi_head") else 1
+    sizes = {"eprojs": ENCODER_DIM, "dunits": units, "aheads": heads}
+    sizes |= {"adim": ours.attention_dim // heads, "awin": ours.window}
+    sizes |= {"aconv_chans": ours.channels, "aconv_filts": ours.kernel // 2}
+    attention = initial_att(atype, *sizes.values())
+    modules = torch.nn.ModuleList([attention])
+    theirs = Decoder(
+        ENCODER_DIM, end + 1, "lstm", 1, units, end, end, modules, context_residual=True
+    ).eval()
+    torch.nn.init.normal_(theirs.output.weight, std=0.5)  # clear favourites, so no ties to break
+    torch.nn.init.constant_(theirs.output.bias[end], NEVER)
+    ours = LSTMDecoder(
+        end + 1,
+        ENCODER_DIM,
+        attention_from_state(atype, attention.state_dict(), **sizes),
+        embedding_dim=units,
+        units=units,
+        context_residual=True,
+    ).eval()
+    ours.embedding.load_state_dict(theirs.embed.state_dict())
+    ours.cells.load_state_dict(theirs.decoder.state_dict())
+    ours.output.load_state_dict(theirs.output.state_dict())
+    return theirs, ours
 
 
 def espnet_search(theirs, encoded: Tensor, ctc: Tensor | None, options: Namespace, **changes: Any):

@@ -16,7 +16,15 @@ from app.samples import Sample, samples
 from app.theme import palette
 from app.transcript import transcript
 from app.views import anatomy, layers
-from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
+from app.views.parts import (
+    PLOT,
+    address_note,
+    nothing_trained,
+    opened,
+    plain,
+    request_for,
+    write_address,
+)
 from app.views.subject import Subject, add, card
 from models.recogniser import CTC, VariantInfo, variants
 
@@ -25,11 +33,7 @@ def page() -> None:
     """Draw the page."""
     infos = [info for info in variants() if info.checkpoint]
     if not infos:
-        st.error(
-            "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
-            "folder that has some.",
-            icon=":material/error:",
-        )
+        nothing_trained()
         return
     clips = samples()
     _restore(clips, infos)

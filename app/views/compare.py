@@ -21,7 +21,15 @@ from app.scores import table
 from app.theme import palette
 from app.transcript import LEGEND, transcript
 from app.views import stored, waiting
-from app.views.parts import PLOT, address_note, opened, plain, request_for, write_address
+from app.views.parts import (
+    PLOT,
+    address_note,
+    nothing_trained,
+    opened,
+    plain,
+    request_for,
+    write_address,
+)
 from models.audio import Recording
 from models.recogniser import VariantInfo, variants
 
@@ -92,11 +100,7 @@ def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
             icon=":material/checklist:",
         )
     else:
-        st.error(
-            "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
-            "folder that has some.",
-            icon=":material/error:",
-        )
+        nothing_trained()
 
 
 # --- results

@@ -44,6 +44,15 @@ def opened(source: Source) -> Recording | None:
         return None
 
 
+def nothing_trained() -> None:
+    """Say that there is nothing to decode with, and what to do."""
+    st.error(
+        "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
+        "folder that has some.",
+        icon=":material/error:",
+    )
+
+
 def _invite(kind: str) -> None:
     messages = {
         "Upload": "Choose an audio file in the sidebar: every mechanism will decode it at once.",

@@ -14,6 +14,7 @@ from app import cards, edits, matrices, panels, ratings, run_links, runs, trial
 from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
 from app.controls import collect
+from app.controls import metric as metric_control
 from app.controls import runs as run_control
 from app.controls.collect import Found
 from app.evaluation import RunError
@@ -274,14 +275,7 @@ def _axes(shown: Shown) -> tuple[str, str | None]:
     if state.s_variant not in variants:
         state.s_variant = None
     with st.container(horizontal=True):
-        metric = st.selectbox(
-            "Metric",
-            list(METRICS),
-            key="s_metric",
-            width=260,
-            format_func=lambda name: METRICS[name].title,
-            help="\n".join(f"- {each.title}: {each.help}" for each in METRICS.values()),
-        )
+        metric = metric_control.choose("s_metric")
         variant = st.selectbox(
             "Mechanism",
             variants,

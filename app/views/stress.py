@@ -11,6 +11,7 @@ import streamlit as st
 from app import cards, lab, links, panels, runs, stress_links
 from app.charts.curves import Curve, Ladder, curves_figure
 from app.controls import collect, decoding, mechanisms, recording, sidebar
+from app.controls import metric as metric_control
 from app.controls import stress as stress_control
 from app.controls.collect import Found
 from app.controls.kept import keep
@@ -24,7 +25,14 @@ from app.stress_links import StressView
 from app.theme import LIGHT, Palette, palette
 from app.views import compare
 from app.views.experiment import Experiment, Points, points_of
-from app.views.parts import PLOT, opened, plain, request_for, write_address
+from app.views.parts import (
+    PLOT,
+    nothing_trained,
+    opened,
+    plain,
+    request_for,
+    write_address,
+)
 from models.audio import Recording
 from models.recogniser import VariantInfo, variants
 from models.search import SearchOptions
@@ -47,11 +55,7 @@ def page() -> None:
     """Draw the page."""
     infos = variants()
     if not any(info.checkpoint for info in infos):
-        st.error(
-            "No mechanism has a checkpoint yet: train one, or set ATTNSCOPE_CHECKPOINTS to a "
-            "folder that has some.",
-            icon=":material/error:",
-        )
+        nothing_trained()
         return
     clips = samples()
     view = _restore(clips, infos)
@@ -209,14 +213,7 @@ def _axis(experiment: Experiment, name: str) -> str:
 
 def _which() -> tuple[str, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric = st.selectbox(
-            "Metric",
-            list(METRICS),
-            key="lab_metric",
-            width=260,
-            format_func=lambda name: METRICS[name].title,
-            help="\n".join(f"- {each.title}: {each.help}" for each in METRICS.values()),
-        )
+        metric = metric_control.choose("lab_metric")
         every = st.toggle(
             "Every metric",
             key="lab_every",
