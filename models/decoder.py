@@ -1,5 +1,6 @@
 """The LSTM decoder that turns what an attention mechanism listened to into characters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -29,9 +30,12 @@ class DecoderStep(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """The first layer's weights in the form in which a step needs them."""
+    """The first layer's weights in the form in which a step needs them.
 
-    recurrent: Tensor  # (context + units, 4 units), of context and state
+    One matrix for each gate: two cores share four small products better than one wide one.
+    """
+
+    recurrent: Tensor  # (4, context + units, units), of context and state
     written: Tensor | None  # (vocabulary, 4 units), of each token; None: computed at every step
 
 
@@ -184,13 +188,14 @@ class LSTMDecoder(Decoder):
         written = None
         if self.vocabulary <= TABLE and not self.training:  # else there is dropout on embeddings
             written = self._written(self.embedding.weight)
-        gates = Shared(Gates(self._recurrent(), written))
+        recurrent = self._recurrent().unflatten(0, (4, -1)).mT  # (4, context + units, units)
+        gates = Shared(Gates(recurrent, written))
         return memory, DecoderState(zeros, zeros, self.attention.initial_state(memory), gates)
 
     def _recurrent(self) -> Tensor:
-        """(context + units, 4 units): from context and state to the first layer's gates."""
+        """(4 units, context + units): from context and state to the first layer's gates."""
         first, size = self.cells[0], self.embedding.embedding_dim
-        return torch.cat((first.weight_ih[:, size:], first.weight_hh), 1).t()
+        return torch.cat((first.weight_ih[:, size:], first.weight_hh), 1)
 
     def _written(self, embedded: Tensor) -> Tensor:
         """(..., 4 units): what tokens (..., embedding) add to the first layer's gates."""
@@ -211,8 +216,9 @@ class LSTMDecoder(Decoder):
             written = self._written(embedded)
         else:
             written = F.embedding(previous, gates.written)
-        heard = torch.cat((context, state.hidden[0]), -1)
-        state = self._recur(torch.addmm(written, heard, gates.recurrent), state)
+        heard = torch.cat((context, state.hidden[0]), -1).expand(4, -1, -1)
+        written = written.unflatten(-1, (4, -1)).transpose(0, 1)  # (4, batch, units)
+        state = self._recur(torch.baddbmm(written, heard, gates.recurrent), state)
         state = state._replace(attention=attended)
         return DecoderStep(self.output(self._top(state, context)), weights, state)
 
@@ -250,13 +256,13 @@ class LSTMDecoder(Decoder):
         memory, state = self.begin(encoded, lengths)
         embedded = self.dropout(self.embedding(inputs.t()))  # (length, batch, embedding)
         # Only context and state change from step to step; the embeddings' share is done at once.
-        written, recurrent = self._written(embedded), self._recurrent().to(dtype)
+        written, recurrent = self._written(embedded), self._recurrent().t().to(dtype)
 
         tops, maps = [], []
         for embedded_now, written_now in zip(embedded.unbind(), written.unbind(), strict=True):
             context, weights, attended = self._attend(embedded_now, memory, state, None)
             heard = torch.cat((context, state.hidden[0]), -1).to(dtype)
-            gates = written_now + heard @ recurrent
+            gates = (written_now + heard @ recurrent).chunk(4, -1)
             state = self._recur(gates, state)._replace(attention=attended)
             tops.append(self._top(state, context))
             maps.append(weights)
@@ -275,15 +281,15 @@ class LSTMDecoder(Decoder):
     def _attend(self, embedded: Tensor, memory: Any, state: DecoderState, intervention):
         return self.attention(self._query(embedded, state), memory, state.attention, intervention)
 
-    def _recur(self, gates: Tensor, state: DecoderState) -> DecoderState:
-        """All layers one step further, given the first layer's summed gates (batch, 4 units)."""
+    def _recur(self, gates: Iterable[Tensor], state: DecoderState) -> DecoderState:
+        """All layers one step further, given the first layer's four sums (batch, units)."""
         hidden, cell = _lstm(gates, state.cell[0])
         hiddens, cells = [hidden], [cell]
         upper = tuple(self.cells)[1:]
         for layer, before, kept in zip(upper, state.hidden[1:], state.cell[1:], strict=True):
             gates = F.linear(self.dropout(hidden), layer.weight_ih, layer.bias_ih)
             gates = gates + F.linear(before, layer.weight_hh, layer.bias_hh)
-            hidden, cell = _lstm(gates, kept)
+            hidden, cell = _lstm(gates.chunk(4, -1), kept)
             hiddens.append(hidden)
             cells.append(cell)
         return state._replace(hidden=tuple(hiddens), cell=tuple(cells))
@@ -294,12 +300,12 @@ class LSTMDecoder(Decoder):
         return torch.cat((top, context), -1) if self.context_residual else top
 
 
-def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+def _lstm(gates: Iterable[Tensor], cell: Tensor) -> tuple[Tensor, Tensor]:
     """New hidden and cell state from the summed gates, in the order of `torch.nn.LSTMCell`.
 
     The cell stays float32 under autocast: it sums over the whole sentence.
     """
-    into, forget, candidate, out = gates.chunk(4, dim=-1)
+    into, forget, candidate, out = gates
     cell = forget.sigmoid() * cell + into.sigmoid() * candidate.tanh()
     return out.sigmoid() * cell.tanh(), cell
 

@@ -190,6 +190,21 @@ def test_pages_can_be_left_and_come_back_to(browser, server):
         shown(page, "mine.wav")  # with the mechanisms that were chosen
 
 
+def test_another_upload_after_coming_back_is_answered(browser, server):
+    with visitor(browser, f"{server.address}/{LINK}") as page:
+        bring(page, "mine.wav", voice(2))
+        shown(page, "mine.wav")
+        for title in ("Look closer", "Compare"):
+            page.get_by_role("link", name=title).first.click()
+            page.locator("h1, h3", has_text="mine.wav" if title == "Compare" else "").first.wait_for()
+            page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
+            page.wait_for_selector(IDLE)
+        bring(page, "broken.wav", b"no sound" * 9)
+        page.get_by_test_id("stAlert").filter(has_text="not an audio file").wait_for()
+        bring(page, "good.wav", voice(3))
+        shown(page, "good.wav")
+
+
 # --- what stays -----------------------------------------------------------------------------------
 
 
