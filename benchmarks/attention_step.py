@@ -7,10 +7,8 @@ the history counts; the median over repeats is shown. `espnet` must be installed
 """
 
 import argparse
-import json
 import logging
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ from dataclasses import asdict, dataclass
 import torch
 from espnet.nets.pytorch_backend.rnn import attentions as espnet
 
+from benchmarks import report
 from models.interop.espnet import ESPNET_TYPES, attention_from_state
 
 ENCODER_DIM, QUERY_DIM, PREVIOUS_DIM = 512, 320, 128
@@ -109,22 +108,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="steps per utterance")
     parser.add_argument("--repeats", type=int, default=3, help="utterances; the median counts")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", metavar="OUT", help="also write JSON; - writes it to stdout")
+    report.add_option(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     logging.disable(logging.WARNING)  # ESPnet warns about tracing at every first step
     sizes = (options.frames, options.steps, options.repeats)
     timings = [measure(t, batch, *sizes) for t in ESPNET_TYPES for batch in options.batch]
-    print(table(timings), file=sys.stderr if options.json == "-" else sys.stdout)
-    if options.json:
-        settings = {key: value for key, value in vars(options).items() if key != "json"}
-        result = {"schema": 1, "settings": settings, "timings": [asdict(t) for t in timings]}
-        text = json.dumps(result, indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            with open(options.json, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+    print(table(timings), file=report.words_to(options.json))
+    settings = {key: value for key, value in vars(options).items() if key != "json"}
+    report.write({"settings": settings, "timings": [asdict(t) for t in timings]}, options.json)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ beside it by summing them.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose, measure, measure_many
 from analysis.failures import find_failures
 from analysis.maps import Maps
+from benchmarks import report
 
 TEXT = "the quick brown fox jumps over a lazy dog and then some more text follows there again "
 
@@ -118,9 +117,9 @@ def main() -> int:
     parser.add_argument("--maps", type=int, default=10_000, help="measured in all (default 10000)")
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 16, 32], metavar="N")
     parser.add_argument("--repeats", type=int, default=5, help="runs, of which the fastest counts")
-    parser.add_argument("--json", metavar="OUT", help="write the rows there, - for standard output")
+    report.add_option(parser)
     options = parser.parse_args()
-    file = sys.stderr if options.json == "-" else sys.stdout
+    file = report.words_to(options.json)
     one = single(options.tokens, options.frames, 4 * options.repeats)
     print(f"one map of {options.tokens} x {options.frames}, ms of processor time", file=file)
     for row in one:
@@ -133,12 +132,7 @@ def main() -> int:
             f"{row['gigabytes_per_second']:8.2f}",
             file=file,
         )
-    if options.json:
-        text = json.dumps({"schema": 1, "single": one, "batched": many}, indent=1) + "\n"
-        if options.json == "-":
-            print(text, end="")
-        else:
-            Path(options.json).write_text(text, encoding="utf-8")
+    report.write({"single": one, "batched": many}, options.json)
     return 0
 
 

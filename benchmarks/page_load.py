@@ -11,7 +11,6 @@ axis and their picture, as the browser's clock says; both run on this machine.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from benchmarks import report
 from models import audio
 from models.recogniser import variants
 from tests.dashboard import FOLLOWED, IDLE, MAPS_OF, PATIENCE, ROOT, Traffic, chromium, running
@@ -119,19 +119,14 @@ def main() -> int:
     parser.add_argument("--mechanisms", nargs="+", help="default: the first six that are trained")
     parser.add_argument("--checkpoints", type=Path, help="folder (default: as everywhere)")
     parser.add_argument("--repeats", type=int, default=5, help="uploads that count (default 5)")
-    parser.add_argument("--json", metavar="OUT", help="write the rows there, - for standard output")
+    report.add_option(parser)
     options = parser.parse_args()
     trained = [info.name for info in variants(options.checkpoints) if info.checkpoint]
     options.mechanisms = options.mechanisms or trained[:6]
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options, Path(folder))
-    print_table(rows, sys.stderr if options.json == "-" else sys.stdout)
-    if options.json:
-        text = json.dumps({"schema": 1, "mechanisms": options.mechanisms, "rows": rows}, indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            Path(options.json).write_text(text + "\n", encoding="utf-8")
+    print_table(rows, report.words_to(options.json))
+    report.write({"mechanisms": options.mechanisms, "rows": rows}, options.json)
     return 0
 
 

@@ -9,7 +9,6 @@ decoding (wall time), without the encoder. ``python -m benchmarks.speed`` compar
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -18,6 +17,7 @@ from functools import partial
 
 import torch
 
+from benchmarks import report
 from models.attention import Sizes
 from models.decoder import Decoder, DecoderOptions
 from models.registry import build, decoders
@@ -124,19 +124,12 @@ def main() -> int:
     parser.add_argument("--attention-dim", type=int, default=128, help="default 128")
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the median counts")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", metavar="OUT", help="write the rows there, - for standard output")
+    report.add_option(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    file = sys.stderr if options.json == "-" else sys.stdout
     rows = (each for name in options.mechanisms for each in measure(name, options))
-    measured = table(rows, file)
-    if options.json:
-        text = json.dumps({"schema": 1, "threads": options.threads, "rows": measured}, indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            with open(options.json, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+    measured = table(rows, report.words_to(options.json))
+    report.write({"threads": options.threads, "rows": measured}, options.json)
     return 0
 
 
