@@ -45,21 +45,21 @@ class Tally:
     scores: dict[str, list[Score]] = field(default_factory=dict)  # of each corpus
     metrics: dict[str, list[float]] = field(default_factory=dict)  # of each utterance
     failures: list[bool] = field(default_factory=list)  # one an utterance
-    near: list[bool] = field(default_factory=list)  # one a character
+    near: dict[str, list[bool]] = field(default_factory=dict)  # of each corpus, one a character
     audio_seconds: float = 0.0
     decode_seconds: float = 0.0
 
     def add(self, utterance: Utterance, encoded: Encoded, row: int, decoded: Decoded, ids) -> None:
         """Count one utterance; `ids` are the decoded tokens' numbers."""
-        scored = score(utterance.text, decoded.text)
-        self.scores.setdefault(utterance.corpus or "all", []).append(scored)
+        scored, corpus = score(utterance.text, decoded.text), utterance.corpus or "all"
+        self.scores.setdefault(corpus, []).append(scored)
         log_probs = encoded.ctc_log_probs[row, : int(encoded.lengths[row])].numpy()
         diagnosis = diagnose(decoded.alignment, ctc_log_probs=log_probs, token_ids=ids)
         self.failures.append(diagnosis.verdict != "healthy")
         for name in ("monotonicity", "diagonality", "focus", "coverage", "alignment_error_ms"):
             if (value := diagnosis.metrics[name]) is not None:
                 self.metrics.setdefault(name, []).append(value)
-        self.near += _near(decoded, log_probs, ids)
+        self.near.setdefault(corpus, []).extend(_near(decoded, log_probs, ids))
         self.audio_seconds += encoded.seconds[row]
         self.decode_seconds += decoded.decode_seconds
 
@@ -71,8 +71,11 @@ class Tally:
             found |= {f"{corpus}_wer": pooled.wer, f"{corpus}_cer": pooled.cer}
         found |= {name: float(np.mean(values)) for name, values in self.metrics.items()}
         found["failure_rate"] = float(np.mean(self.failures))
-        if self.near:
-            found["characters_within_80_ms"] = float(np.mean(self.near))
+        near = {corpus: each for corpus, each in sorted(self.near.items()) if each}
+        for corpus, each in near.items():
+            found[f"{corpus}_characters_within_80_ms"] = float(np.mean(each))
+        if near:
+            found["characters_within_80_ms"] = float(np.mean(np.concatenate([*near.values()])))
         found["rtfx"] = self.audio_seconds / self.decode_seconds
         found["utterances"] = len(self.failures)
         return {name: round(value, 4) for name, value in found.items() if value is not None}
