@@ -261,11 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         content = SECTIONS[options.section](options.source)
-        print(content)
-        if not options.print:
+        if options.print:
+            print(content)
+        else:
             page = PAGE.read_text(encoding="utf-8")
             new = replace_between_marks(page, options.section, content)
             PAGE.write_text(new, encoding="utf-8")
+            print(PAGE)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,12 +1,15 @@
 """Fixtures shared by all tests."""
 
+import io
 import os
+import shutil
 import sys
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: test processes share cores
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +17,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from playwright.sync_api import Browser
 
+from app import samples
 from models import checkpoint
 from models.attention.base import Sizes
 from models.checkpoint import Card
@@ -23,7 +28,9 @@ from models.encoder import Encoder, EncoderOptions
 from models.registry import build, decoders
 from models.text import Alphabet
 from models.transformer import TransformerOptions
+from tests.dashboard import chromium, running
 
+WORDS = "no no no"  # said in the sample of `library`
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 TINY_ENCODER = EncoderOptions(channels=4, projection=16, units=8, layers=1)
 TINY_DECODER = DecoderOptions(
@@ -89,3 +96,44 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "hum.wav"
     soundfile.write(path, hum(1.0), 16_000)
     return path
+
+
+def tone(seconds: float = 1.0, rate: int = 16_000) -> bytes:
+    """A WAV file of a buzz that swells and fades."""
+    time = np.arange(int(seconds * rate)) / rate
+    wave = 0.3 * np.sign(np.sin(2 * np.pi * 140 * time)) * np.sin(np.pi * time / max(seconds, 1e-9))
+    file = io.BytesIO()
+    soundfile.write(file, wave.astype(np.float32), rate, format="WAV")
+    return file.getvalue()
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A folder with one sample in place of the project's own."""
+    (tmp_path / "buzz.wav").write_bytes(tone())
+    (tmp_path / "manifest.tsv").write_text(f"path\ttext\ttitle\nbuzz.wav\t{WORDS}\tA buzz\n")
+    monkeypatch.setattr(samples, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def copied(checkpoints, tmp_path, monkeypatch) -> Path:
+    """The checkpoints in a folder of their own, to be damaged."""
+    folder = tmp_path / "copied"
+    shutil.copytree(checkpoints, folder)
+    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(folder))
+    return folder
+
+
+# Not of the whole session: while Playwright runs, nothing else may have an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(checkpoints: Path) -> Iterator[str]:
+    """A running dashboard with tiny models."""
+    with running(checkpoints) as found:
+        yield found

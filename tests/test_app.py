@@ -1,13 +1,10 @@
 """The dashboard without a browser: what the page says and draws, and how it fails."""
 
-import io
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -15,27 +12,9 @@ from app import backend, links, samples
 from app.links import View
 from app.transcript import timed_words, transcript
 from models.search import SearchOptions
+from tests.conftest import WORDS, tone
 
 MAIN = str(Path(__file__).resolve().parent.parent / "app" / "main.py")
-WORDS = "no no no"
-
-
-def tone(seconds: float = 1.0, rate: int = 16_000) -> bytes:
-    """A WAV file of a buzz that swells and fades."""
-    time = np.arange(int(seconds * rate)) / rate
-    wave = 0.3 * np.sign(np.sin(2 * np.pi * 140 * time)) * np.sin(np.pi * time / max(seconds, 1e-9))
-    file = io.BytesIO()
-    soundfile.write(file, wave.astype(np.float32), rate, format="WAV")
-    return file.getvalue()
-
-
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    """A folder with one sample in place of the project's own."""
-    (tmp_path / "buzz.wav").write_bytes(tone())
-    (tmp_path / "manifest.tsv").write_text(f"path\ttext\ttitle\nbuzz.wav\t{WORDS}\tA buzz\n")
-    monkeypatch.setattr(samples, "FOLDER", tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -199,15 +178,6 @@ def test_no_variant_chosen(page):
     choose(page, ["ctc"])
     page.run()
     assert list(maps_of(page)) == ["ctc"]
-
-
-@pytest.fixture
-def copied(checkpoints, tmp_path, monkeypatch) -> Path:
-    """The checkpoints in a folder of their own, to be damaged."""
-    folder = tmp_path / "copied"
-    shutil.copytree(checkpoints, folder)
-    monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(folder))
-    return folder
 
 
 def test_untrained_variants_are_named_and_cannot_be_chosen(page, copied):

@@ -10,7 +10,8 @@ from app.comparison import Models
 from models import recogniser
 from models.recogniser import Variant
 from models.search import SearchOptions
-from tests.test_app import MAIN, calm, choose, html_of, library, maps_of, tone, upload  # noqa: F401
+from tests.conftest import tone
+from tests.test_app import MAIN, calm, choose, html_of, maps_of, upload
 
 NAMES = ["dot", "location", "ctc"]
 TORCH_MEMORY = (
@@ -22,7 +23,7 @@ FAILED = "could not decode this recording ({}); try another recording"
 
 
 @pytest.fixture
-def page(checkpoints, library, monkeypatch):  # noqa: F811
+def page(checkpoints, library, monkeypatch):
     """Compare with three mechanisms."""
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     st.cache_resource.clear()

@@ -11,7 +11,7 @@ from app.links import CloserView
 from models.attention.base import mechanisms
 from models.search import SearchOptions
 from tests.evaluated import real_run
-from tests.test_app import calm, html_of, library, tone  # noqa: F401
+from tests.test_app import calm, html_of
 
 RNN = [name for name, info in mechanisms().items() if hasattr(info.cls, "energies")]
 
@@ -24,7 +24,7 @@ def closer():
 
 
 @pytest.fixture
-def page(checkpoints, library, monkeypatch):  # noqa: F811
+def page(checkpoints, library, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     return AppTest.from_function(closer, default_timeout=120)
 

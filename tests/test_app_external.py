@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.test_app import MAIN, calm, html_of, library, maps_of  # noqa: F401
+from tests.test_app import MAIN, calm, html_of, maps_of
 from tests.test_app_closer import closer, figures
 from tests.test_interop_external import pointers, toolkits  # noqa: F401
 

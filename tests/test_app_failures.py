@@ -30,8 +30,9 @@ from app.selection import Filter, Order
 from app.theme import DARK
 from app.views import failures as failures_page
 from models.audio import AudioError, load
+from tests.conftest import tone
 from tests.evaluated import TEXTS, VARIANTS, real_run, row, written_run
-from tests.test_app import MAIN, calm, html_of, library, maps_of, tone  # noqa: F401
+from tests.test_app import MAIN, calm, html_of, maps_of
 
 
 def failures():
@@ -50,7 +51,7 @@ def real(checkpoints, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def page(real, checkpoints, library, monkeypatch):  # noqa: F811
+def page(real, checkpoints, library, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     monkeypatch.setenv(runs.FOLDER, str(real / "runs"))
     return AppTest.from_function(failures, default_timeout=120)
@@ -315,7 +316,7 @@ class Stopped(BaseException):
     """What Streamlit raises when a button is pressed."""
 
 
-def test_what_is_stopped_goes_on_where_it_was(checkpoints, library, monkeypatch):  # noqa: F811
+def test_what_is_stopped_goes_on_where_it_was(checkpoints, library, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     (library / "more.wav").write_bytes(tone(0.7))
     (library / "manifest.tsv").write_text("path\ttext\nbuzz.wav\tno\nmore.wav\tyes\n")

@@ -16,7 +16,7 @@ from app.charts.square import frames_map, tokens_map
 from app.self_attention import FINEST, PALE, START, SelfAttention, square_heads
 from app.theme import LIGHT
 from tests.conftest import TINY_TRANSFORMER
-from tests.test_app import calm, library, tone  # noqa: F401
+from tests.test_app import calm
 from tests.test_app_closer import address, closer
 
 LAYERS = {"cross": TINY_TRANSFORMER.decoder_layers, "encoder": TINY_TRANSFORMER.encoder_layers,
@@ -133,7 +133,7 @@ def test_the_global_token_stands_beside_the_rows_that_are_shown(special):
 
 
 @pytest.fixture
-def page(checkpoints, library, monkeypatch):  # noqa: F811
+def page(checkpoints, library, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     st.cache_resource.clear()
     page = AppTest.from_function(closer, default_timeout=120)

@@ -14,8 +14,9 @@ from app.presentation import Deck, Panel, Slide, read, render
 from app.presentation import figures as pictures
 from app.presentation.clean import clean
 from app.presentation.deck import MOST
+from tests.conftest import tone
 from tests.evaluated import real_run
-from tests.test_app import calm, library, tone  # noqa: F401
+from tests.test_app import calm
 from tests.test_app_yours import npz
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -32,7 +33,7 @@ def pages():
 
 
 @pytest.fixture
-def start(checkpoints, library, monkeypatch):  # noqa: F811
+def start(checkpoints, library, monkeypatch):
     """Makes a session that begins on a page."""
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     st.cache_resource.clear()

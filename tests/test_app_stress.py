@@ -18,8 +18,8 @@ from app.theme import DARK, LIGHT
 from models import stress
 from models.audio import Recording
 from models.search import SearchOptions
-from tests.conftest import hum
-from tests.test_app import calm, copied, html_of, library, maps_of, tone  # noqa: F401
+from tests.conftest import hum, tone
+from tests.test_app import calm, html_of, maps_of
 
 NORMALIZERS = ("none", "basic", "english")
 
@@ -32,7 +32,7 @@ def lab_page():
 
 
 @pytest.fixture
-def page(checkpoints, library, monkeypatch):  # noqa: F811
+def page(checkpoints, library, monkeypatch):
     import streamlit
 
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
@@ -177,7 +177,7 @@ def test_nothing_chosen(page):
     assert "at least one mechanism" in page.info[0].value
 
 
-def test_a_broken_checkpoint_does_not_stop_the_others(page, copied):  # noqa: F811
+def test_a_broken_checkpoint_does_not_stop_the_others(page, copied):
     (copied / "location.safetensors").write_bytes(b"broken")
     page.run()
     assert not page.exception

@@ -21,7 +21,8 @@ from app.brought import File
 from app.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
-from tests.test_app import calm, html_of, library, tone  # noqa: F401
+from tests.conftest import tone
+from tests.test_app import calm, html_of
 from tests.test_interop_foreign import STABLE_TS, bytes_of, diagonal, npy
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "your-own-maps.md"
@@ -37,7 +38,7 @@ def yours():
 
 
 @pytest.fixture
-def page(checkpoints, library, monkeypatch):  # noqa: F811
+def page(checkpoints, library, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     return AppTest.from_function(yours, default_timeout=120)
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import soundfile
@@ -17,9 +16,7 @@ from tests.dashboard import (
     MAPS_OF,
     PATIENCE,
     Traffic,
-    chromium,
     open_page,
-    running,
 )
 
 STORY = SAMPLES / "long_story.ogg"
@@ -34,19 +31,6 @@ CURSOR_TIME = """figure => {
     const x = new DOMMatrix(getComputedStyle(cursor).transform).m41
     return axis.p2d(x + 1 - axis._offset)
 }"""
-
-
-@pytest.fixture(scope="module")
-def address(checkpoints: Path) -> Iterator[str]:
-    """A running dashboard with tiny models."""
-    with running(checkpoints) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

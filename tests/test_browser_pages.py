@@ -11,15 +11,7 @@ from playwright.sync_api import Page
 from analysis.alignment import Alignment
 from tests.conftest import SAMPLES
 from tests.dashboard import FOLLOWED, IDLE, visit
-from tests.test_browser import (  # noqa: F401
-    address,
-    audio,
-    browser,
-    plot,
-    ranges_of,
-    spot,
-    wait_for_audio,
-)
+from tests.test_browser import audio, plot, ranges_of, spot, wait_for_audio
 
 CLOSER = "closer?sample=old_telephone&variant="
 STEP = CLOSER + "location&step=4"
@@ -60,7 +52,7 @@ def tip(page: Page, name: str, across: float, down: float) -> str:
 # --- Look closer
 
 
-def test_the_arrow_keys_move_the_step_and_every_figure_follows(browser, address):  # noqa: F811
+def test_the_arrow_keys_move_the_step_and_every_figure_follows(browser, address):
     page = visit(browser, f"{address}/{STEP}", ".st-key-plot_step .js-plotly-plot")
     assert weights(page) == pytest.approx(row(page, 4), abs=0.003)
     before = weights(page)
@@ -82,7 +74,7 @@ def test_the_arrow_keys_move_the_step_and_every_figure_follows(browser, address)
     page.close()
 
 
-def test_heads_of_a_transformer_are_described_and_heard(browser, address):  # noqa: F811
+def test_heads_of_a_transformer_are_described_and_heard(browser, address):
     page = visit(browser, f"{address}/{TEXT_TO_TEXT}", ".st-key-plot_square_1_1 .js-plotly-plot")
     page.wait_for_function(FOLLOWED, arg=2 + 4)
     meta = plot(page, "plot_square_1_0").evaluate("f => f._fullLayout.meta")
@@ -113,7 +105,7 @@ def test_heads_of_a_transformer_are_described_and_heard(browser, address):  # no
 # --- Stress lab
 
 
-def test_a_level_is_chosen_heard_linked_and_taken_home(browser, address):  # noqa: F811
+def test_a_level_is_chosen_heard_linked_and_taken_home(browser, address):
     page = visit(browser, f"{address}/{STRESS}", ".st-key-plot_ctc [data-followed]")
     page.wait_for_function(FOLLOWED, arg=3)
     twice = ranges_of(page, "plot_ctc")[1]
@@ -159,7 +151,7 @@ def archive(path: Path, tokens: str, seconds: float) -> Path:
     return path
 
 
-def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, tmp_path):  # noqa: F811
+def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, tmp_path):
     page = visit(browser, f"{address}/yours", "[data-testid=stFileUploader]")
     files = page.locator(".st-key-yours_files input[type=file]")
     damaged = tmp_path / "<i>third.npz"
@@ -184,7 +176,7 @@ def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, 
     page.close()
 
 
-def test_the_example_is_linked_and_can_be_taken_home(browser, address):  # noqa: F811
+def test_the_example_is_linked_and_can_be_taken_home(browser, address):
     page = visit(browser, f"{address}/yours?example=1", ".st-key-plot_1 [data-followed]")
     assert page.url.endswith("example=1")
     with page.expect_download() as started:
@@ -210,7 +202,7 @@ PAPER = {"light": "rgb(251, 252, 250)", "dark": "rgb(18, 25, 30)"}  # behind fig
 @pytest.mark.parametrize(
     ("link", "theme"), list(zip(PAGES, ("dark", "light", "dark", "light"), strict=True))
 )
-def test_a_small_screen_in_either_theme(browser, address, link, theme):  # noqa: F811
+def test_a_small_screen_in_either_theme(browser, address, link, theme):
     view = {"width": 800, "height": 900}
     page = visit(browser, f"{address}/{link}", PAGES[link], viewport=view, color_scheme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 800

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
 from app import charts, panels
@@ -15,18 +15,12 @@ from app.offline import opus
 from app.presentation import Deck, Panel, Setting, Slide, Sound, render
 from app.theme import LIGHT
 from tests.conftest import hum
-from tests.dashboard import IDLE, PATIENCE, chromium, running
+from tests.dashboard import IDLE, PATIENCE
 
 SECONDS, TOKENS, FRAMES = 10.0, 150, 250
 DRAWN = "html[data-drawn='{}']"
 CURSOR = "getComputedStyle(document.querySelector('[data-followed] > .attn-cursor')).transform"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def blurred(seed: int) -> Alignment:
@@ -199,12 +193,6 @@ def test_nothing_sticks_out_of_any_screen(page):
 
 
 # --- in the dashboard
-
-
-@pytest.fixture(scope="module")
-def address(checkpoints: Path) -> Iterator[str]:
-    with running(checkpoints) as found:
-        yield found
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from app import runs
-from tests.dashboard import chromium, running, visit
+from tests.dashboard import running, visit
 from tests.evaluated import VARIANTS, real_run
 
 PLAYING = "(() => { const a = document.querySelector('.st-key-listen_audio audio'); return %s })()"
@@ -22,12 +21,6 @@ def address(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv(runs.FOLDER, str(folder / "runs"))
         with running(checkpoints) as found:
             yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address):

@@ -22,7 +22,7 @@ from models import audio
 from models.audio import Recording
 from models.recogniser import Decoded
 from tests.conftest import hum
-from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, chromium, running
+from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
 
 SESSIONS = 10
 NAMES = ("location", "ctc")
@@ -47,12 +47,6 @@ def server(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         with running(checkpoints) as address:
             patch.undo()  # the browser's own files are not the server's
             yield SimpleNamespace(address=address, **places)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def wav(samples: np.ndarray) -> bytes:
@@ -196,7 +190,9 @@ def test_another_upload_after_coming_back_is_answered(browser, server):
         shown(page, "mine.wav")
         for title in ("Look closer", "Compare"):
             page.get_by_role("link", name=title).first.click()
-            page.locator("h1, h3", has_text="mine.wav" if title == "Compare" else "").first.wait_for()
+            page.locator(
+                "h1, h3", has_text="mine.wav" if title == "Compare" else ""
+            ).first.wait_for()
             page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
             page.wait_for_selector(IDLE)
         bring(page, "broken.wav", b"no sound" * 9)
