@@ -69,6 +69,20 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
         help="with --lm: added to the score for every word, in nats (default 0)",
     )
     command.add_argument(
+        "--temperature",
+        type=between(float, 0.01, 100),
+        default=1.0,
+        metavar="T",
+        help="energies are divided by it: below 1 attention is sharper (default 1)",
+    )
+    command.add_argument(
+        "--window",
+        type=window,
+        metavar="BACK,AHEAD",
+        help="attend only so many seconds before and after the last peak, such as 1,3 (default "
+        "everywhere): keeps the place in long recordings",
+    )
+    command.add_argument(
         "--max-seconds",
         type=between(float, 0.04, 86_400),
         default=600.0,
@@ -97,6 +111,15 @@ def between(kind: type, low: float, high: float) -> Callable[[str], float]:
         return number
 
     return convert
+
+
+def window(text: str) -> tuple[float, float]:
+    """A converter for argparse: seconds back and ahead, separated by a comma."""
+    one = between(float, 0, 86_400)
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers of seconds, such as 1,3")
+    return one(parts[0]), one(parts[1])
 
 
 def levels(stress: Stress) -> Callable[[str], tuple[float, ...]]:

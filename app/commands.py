@@ -129,6 +129,8 @@ def search_options(options: Namespace) -> SearchOptions:
         ctc_weight=options.ctc_weight,
         lm_weight=options.lm_weight,
         word_bonus=options.word_bonus,
+        temperature=options.temperature,
+        window=options.window,
     )
 
 

@@ -1,5 +1,7 @@
 """Tables and pictures of docs/stress.md from a stress run: ``python docs/make_stress.py RUN``.
 
+``python docs/make_stress.py RUN window`` writes tables, without pictures, between other marks.
+
 python -m app stress MANIFEST --split dev --out RUN --concatenate 1,2,4,8 --repeat 1,2,4,8
 python docs/make_stress.py RUN
 """
@@ -18,6 +20,7 @@ from docs.tables import markdown, replace_between_marks  # noqa: E402
 from models.stress import STRESSES  # noqa: E402
 
 DOCUMENT, IMAGES = ROOT / "docs" / "stress.md", ROOT / "docs" / "images"
+USUAL = "results"  # the marks of the run with the usual decoding
 COLUMNS, TITLE = 4, 22  # small multiples in a row, pixels of a title
 STYLE = (
     "text{font:11px sans-serif;fill:#52646d} .name{font-size:13px;font-weight:600;fill:#1c2a31}"
@@ -29,8 +32,8 @@ STYLE = (
 Rows = dict[str, dict[float, dict[str, Any]]]  # of one stress: by variant, by level
 
 
-def main(run: str) -> None:
-    """Write the tables and the pictures."""
+def main(run: str, mark: str = USUAL) -> None:
+    """Write the tables and, of the usual run, the pictures."""
     summary, settings = load_summary(run), load_settings(run)
     if summary is None or not summary["stresses"]:
         sys.exit(f"{run} is not a finished stress run")
@@ -41,9 +44,9 @@ def main(run: str) -> None:
         for row in summary["stresses"]:
             if row["stress"] == name:
                 rows.setdefault(row["name"], {})[row["level"]] = row
-        parts += _section(name, rows)
+        parts += _section(name, rows, drawn=mark == USUAL)
     page = DOCUMENT.read_text(encoding="utf-8")
-    page = replace_between_marks(page, "results", "\n\n".join(parts))
+    page = replace_between_marks(page, mark, "\n\n".join(parts))
     DOCUMENT.write_text(page, encoding="utf-8")
     print(DOCUMENT)
 
@@ -51,23 +54,24 @@ def main(run: str) -> None:
 def _facts(summary: dict[str, Any], settings: dict[str, Any]) -> str:
     search = settings["search"]
     how = "greedy" if search["beam"] == 1 else f"beam {search['beam']}"
-    plain = summary["variants"][0]
+    plain, window = summary["variants"][0], search["window"]
     return (
         f"{plain['utterances']} recordings ({plain['seconds'] / 60:.0f} min), {how}"
         + (f", CTC weight {search['ctc_weight']:g}" if search["ctc_weight"] else "")
+        + (", window {:g} s back, {:g} s ahead".format(*window) if window else "")
         + f", normaliser “{summary['normalizer']}”. In brackets the 95 % bootstrap interval; then "
         "the share of recordings without a failure."
     )
 
 
-def _section(name: str, rows: Rows) -> Iterator[str]:
+def _section(name: str, rows: Rows, *, drawn: bool) -> Iterator[str]:
     stress = STRESSES[name]
     levels = list(next(iter(rows.values())))
     yield f"### `--{name}`: {stress.title}"
     head = [stress.unit, *(f"{level:g}" for level in levels)]
     body = [[f"`{v}`", *(_cell(of[level]) for level in levels)] for v, of in rows.items()]
     yield markdown([head, *body])
-    if any(of[level]["wer"] is not None for of in rows.values() for level in levels):
+    if drawn and any(of[level]["wer"] is not None for of in rows.values() for level in levels):
         picture = IMAGES / f"stress-{name}.svg"
         picture.write_text(_picture(name, levels, rows), encoding="utf-8")
         yield f"![Word error rate of each mechanism by {stress.unit}](images/{picture.name})"

@@ -94,7 +94,7 @@ def test_clips_of_one_name_keep_their_own_maps(capsys, tmp_path):
     assert sorted(path.name for path in maps.iterdir()) == ["x-1.dot.npz", "x-2.dot.npz"]
 
 
-def test_beam_and_ctc_weight_reach_the_search(capsys, clip, monkeypatch):
+def test_what_is_asked_of_the_search_reaches_it(capsys, clip, monkeypatch):
     seen = []
     real = commands.comparison.compare
 
@@ -104,8 +104,10 @@ def test_beam_and_ctc_weight_reach_the_search(capsys, clip, monkeypatch):
 
     monkeypatch.setattr(commands.comparison, "compare", spy)
     arguments = ("--variants", "dot", "--beam", 3, "--ctc-weight", 0.3)
+    arguments += ("--temperature", 0.5, "--window", "1,2.5")
     assert run(capsys, "compare", clip, *arguments)[0] == 0
     assert (seen[0].beam, seen[0].ctc_weight) == (3, 0.3)
+    assert (seen[0].temperature, seen[0].window) == (0.5, (1.0, 2.5))
 
 
 def test_the_language_model_reaches_the_search(
@@ -200,6 +202,10 @@ def test_json_never_replaces_a_file_that_is_not_json(capsys, clip, tmp_path):
         ("compare", "a.wav", "--ctc-weight", "1.5"),
         ("compare", "a.wav", "--lm", "-1"),
         ("compare", "a.wav", "--lm", "much"),
+        ("compare", "a.wav", "--temperature", "0"),
+        ("compare", "a.wav", "--window", "1"),
+        ("compare", "a.wav", "--window", "1,2,3"),
+        ("compare", "a.wav", "--window", "1,-2"),
         ("compare", "a.wav", "--max-seconds", "nan"),
         ("compare", "a.wav", "--max-seconds", "-3"),
         ("compare", "a.wav", "--normalizer", "mine"),

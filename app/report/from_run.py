@@ -87,6 +87,10 @@ def _facts(
         yield "CTC weight", f"{search['ctc_weight']:g}"
     if search.get("lm_weight"):
         yield "language model", f"{search['lm_weight']:g}"
+    if search["temperature"] != 1:
+        yield "temperature", f"{search['temperature']:g}"
+    if search["window"]:
+        yield "window", "{:g} s back, {:g} s ahead".format(*search["window"])
     yield "normaliser", settings["normalizer"]
     interval = summary["interval"]
     level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
