@@ -94,7 +94,8 @@ def _picture(name: str, levels: list[float], rows: Rows) -> str:
     for number, variant in enumerate(rates):
         x, y = width * (number % COLUMNS), height * (number // COLUMNS)
         drawn = curves(labels, rates, variant, STRESSES[name].unit)
-        inner = drawn.replace("<svg ", f'<svg y="{TITLE}" width="{CURVE_WIDTH}" ', 1)
+        size = f'width="{CURVE_WIDTH}" height="{CURVE_HEIGHT}"'
+        inner = drawn.replace("<svg ", f'<svg y="{TITLE}" {size} ', 1)
         title = f'<text class="name" x="2" y="15">{variant}</text>'
         cells.append(f'<g transform="translate({x} {y})">{title}{inner}</g>')
     columns, lines = min(COLUMNS, len(rates)), -(-len(rates) // COLUMNS)
