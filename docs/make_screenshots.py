@@ -1,4 +1,4 @@
-"""Screenshots for the README: ``python docs/make_screenshots.py [CHECKPOINTS]``.
+"""Screenshots for the README: ``python docs/make_screenshots.py [CHECKPOINTS [NAME ...]]``.
 
 Everything on them was decoded for them: the samples that come with AttnScope, by the checkpoints.
 """
@@ -28,9 +28,9 @@ COLLECTED = "&variants=location%2Cdot%2Ctransformer%2Cctc"
 def _present(page: Page) -> None:
     """Collect what the page shows and go to where it is presented."""
     page.locator(".st-key-add_maps button").first.click()
-    page.wait_for_selector(IDLE)
+    page.get_by_text("The presentation has 1 slide").wait_for()
     page.get_by_role("link", name="Present").first.click()
-    page.locator("iframe").first.wait_for()
+    page.frame_locator(".attn-stage iframe").locator("html[data-drawn]").wait_for()
     page.wait_for_selector(IDLE)
 
 
@@ -77,9 +77,9 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     print(f"docs/images/{shot.name}.png", flush=True)
 
 
-def main(folder: str | None = None) -> None:
-    """Every screenshot."""
-    checkpoints = Path(folder).absolute() if folder else None
+def main(folder: str | None = None, *names: str) -> None:
+    """Every screenshot, or those named after the folder (``.`` for the usual one)."""
+    checkpoints = Path(folder).absolute() if folder and folder != "." else None
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sets:
         os.environ[runs.FOLDER] = sets
@@ -89,8 +89,9 @@ def main(folder: str | None = None) -> None:
         command(["evaluate", samples, "--out", f"{sets}/samples", "--keep-alignments"])
         with running(checkpoints) as address, chromium() as browser:
             for shot in SHOTS:
-                take(browser, address, shot)
+                if not names or shot.name in names:
+                    take(browser, address, shot)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])
