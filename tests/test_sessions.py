@@ -147,7 +147,9 @@ def test_a_page_closed_while_it_decodes_keeps_nobody_waiting(browser, server):
 
 def stop(page: Page) -> Locator:
     """What is said once decoding stands still; a click on what is just being drawn anew is lost."""
-    said, button = page.get_by_text("Stopped after"), page.get_by_role("button", name="Stop")
+    # Not the "Stop" in Streamlit's own header, which ends the script and says nothing.
+    said = page.get_by_text("Stopped after")
+    button = page.locator(".st-key-stopped_stop button").first
     button.wait_for()
     for _ in range(200):
         if said.is_visible():
