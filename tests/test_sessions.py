@@ -182,17 +182,20 @@ def bring_another(page: Page, name: str, content: bytes) -> None:
     page.locator("h1", has_text=name).wait_for()
 
 
+def turn(page: Page, title: str) -> None:
+    """To another page of the session, which shows the same upload."""
+    page.get_by_role("link", name=title).first.click()
+    page.locator("h1, h3", has_text="mine.wav" if title == "Compare" else "").first.wait_for()
+    page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
+    page.wait_for_selector(IDLE)
+
+
 def test_pages_can_be_left_and_come_back_to(browser, server):
     with visitor(browser, f"{server.address}/{LINK}") as page:
         bring(page, "mine.wav", voice(2))
         shown(page, "mine.wav")
         for title in ("Look closer", "Compare", "Look closer", "Compare"):
-            page.get_by_role("link", name=title).first.click()
-            page.locator(
-                "h1, h3", has_text="mine.wav" if title == "Compare" else ""
-            ).first.wait_for()
-            page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
-            page.wait_for_selector(IDLE)
+            turn(page, title)
             assert page.get_by_test_id("stException").count() == 0
         shown(page, "mine.wav")  # with the mechanisms that were chosen
 
@@ -202,12 +205,7 @@ def test_another_upload_after_coming_back_is_answered(browser, server):
         bring(page, "mine.wav", voice(2))
         shown(page, "mine.wav")
         for title in ("Look closer", "Compare"):
-            page.get_by_role("link", name=title).first.click()
-            page.locator(
-                "h1, h3", has_text="mine.wav" if title == "Compare" else ""
-            ).first.wait_for()
-            page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
-            page.wait_for_selector(IDLE)
+            turn(page, title)
         bring(page, "broken.wav", b"no sound" * 9)
         page.get_by_test_id("stAlert").filter(has_text="not an audio file").wait_for()
         bring(page, "good.wav", voice(3))
