@@ -22,6 +22,7 @@ class EncoderOptions:
     layers: int = 3  # bidirectional LSTM layers
     dropout: float = 0.1  # between recurrent layers, training only
     phones: int = 0  # outputs of the auxiliary phone CTC, used in training only
+    slow_layers: int = 0  # residual layers at half the frame rate, before the last layer
 
 
 def valid(lengths: Tensor, size: int) -> Tensor:
@@ -77,13 +78,40 @@ class BidirectionalLSTM(nn.Module):
         return torch.cat([onward, reverse(back, lengths)], dim=-1)
 
 
+class SlowLayer(nn.Module):
+    """A bidirectional LSTM at half the frame rate, added to what it was given.
+
+    It costs half as much as a layer at the full rate and sees twice as far; the residual keeps the
+    detail (the idea of U-shaped encoders: Kim et al. 2022, arXiv 2206.00888). Its `scale` starts at
+    zero, so that a layer added to a trained encoder changes nothing at first (Bachlechner et al.
+    2020, arXiv 2003.04887).
+    """
+
+    def __init__(self, size: int, dropout: float) -> None:
+        super().__init__()
+        self.recurrent = BidirectionalLSTM(size, size // 2, dropout)
+        self.scale = nn.Parameter(torch.zeros(size))
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, size) to the same."""
+        size = frames.shape[1]
+        inside = valid(lengths, size)[:, :, None].to(frames.dtype)
+        spare = (0, 0, 0, size % 2)
+        # Pairs of frames are averaged; the last valid frame of an odd length stands alone.
+        weights = functional.pad(inside, spare).unflatten(1, (-1, 2)).sum(2)
+        sums = functional.pad(frames * inside, spare).unflatten(1, (-1, 2)).sum(2)
+        pairs = sums / weights.clamp_min(1)  # (batch, frames / 2, size)
+        slow = self.recurrent(pairs, (lengths + 1) // 2)
+        return frames + self.scale * slow.repeat_interleave(2, 1)[:, :size]
+
+
 class Encoder(nn.Module):
     """Two convolutions and a stack of bidirectional LSTMs over log-mel features, with a CTC head.
 
     The front end is that of ESPnet's RNN encoders in spirit (convolutional 4x subsampling, then
     BLSTM layers: Watanabe et al. 2018, arXiv 1804.00015), with normalisation everywhere because it
-    learns faster. The auxiliary phone CTC after the last layer but one (Krishna et al. 2018,
-    arXiv 1807.06234) exists in training only.
+    learns faster. Before the last layer there may be slow ones (`SlowLayer`). The auxiliary phone
+    CTC before the last layer (Krishna et al. 2018, arXiv 1807.06234) exists in training only.
     """
 
     def __init__(self, options: EncoderOptions | None = None) -> None:
@@ -100,6 +128,9 @@ class Encoder(nn.Module):
             BidirectionalLSTM(size, options.units, options.dropout) for size in sizes
         )
         self.dim = 2 * options.units
+        self.slow = nn.ModuleList(
+            SlowLayer(self.dim, options.dropout) for _ in range(options.slow_layers)
+        )
         self.norm = nn.LayerNorm(self.dim)
         self.ctc = nn.Linear(self.dim, options.vocabulary)
         self.phone_ctc = nn.Linear(self.dim, options.phones) if options.phones else None
@@ -121,11 +152,11 @@ class Encoder(nn.Module):
         return frames, lengths
 
     def all_layers(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, and the output of the last recurrent layer but one."""
-        frames, lengths = self._subsample(features, lengths)
-        inner = frames
-        for layer in self.layers:
-            inner, frames = frames, layer(frames, lengths)
+        """As `forward`, and what the last recurrent layer reads."""
+        inner, lengths = self._subsample(features, lengths)
+        for layer in (*self.layers[:-1], *self.slow):
+            inner = layer(inner, lengths)
+        frames = self.layers[-1](inner, lengths)
         mask = valid(lengths, frames.shape[1])[:, :, None]
         return self.norm(frames) * mask, lengths, inner
 

@@ -1,6 +1,7 @@
 """Encoder and features: sizes, and that neither padding nor neighbours change a result."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,19 +9,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoder import Encoder, EncoderOptions, reverse
+from models.encoder import Encoder, EncoderOptions, SlowLayer, reverse
 from models.features import MEL_BINS, frame_count, log_mel, raw_log_mel
 
 SMALL = EncoderOptions(channels=4, projection=16, units=8, layers=2, phones=5)
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
+@pytest.fixture(scope="module", params=[0, 2], ids=["plain", "two slow layers"])
+def encoder(request) -> Encoder:
     torch.manual_seed(0)
-    encoder = Encoder(SMALL)
+    encoder = Encoder(replace(SMALL, slow_layers=request.param))
     for norm in encoder.norms:  # statistics that are not those of a fresh layer
         norm.running_mean.uniform_(-1, 1)
         norm.running_var.uniform_(0.5, 2)
+    for layer in encoder.slow:  # as after some training: at first they do nothing
+        layer.scale.data.normal_()
     return encoder.eval()
 
 
@@ -44,6 +47,24 @@ def test_reverse_turns_only_valid_frames():
     frames = torch.arange(10.0).reshape(2, 5, 1)
     turned = reverse(frames, torch.tensor([3, 5]))[..., 0].tolist()
     assert turned == [[2, 1, 0, 3, 4], [9, 8, 7, 6, 5]]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6])
+def test_a_slow_layer_hears_the_mean_of_two_frames(length):
+    layer = SlowLayer(4, dropout=0.0).eval()
+    layer.scale.data.fill_(1)
+    frames = torch.randn(1, 6, 4)
+    frames[:, length:] = 9.0
+    pairs = [frames[0, start : min(start + 2, length)].mean(0) for start in range(0, length, 2)]
+    heard = layer.recurrent(torch.stack(pairs)[None], torch.tensor([len(pairs)]))[0]
+    added = (layer(frames, torch.tensor([length])) - frames)[0, :length]
+    for place in range(length):
+        torch.testing.assert_close(added[place], heard[place // 2], atol=1e-5, rtol=1e-4)
+
+
+def test_a_new_slow_layer_changes_nothing():
+    frames = torch.randn(2, 7, 8)
+    assert SlowLayer(8, dropout=0.0)(frames, torch.tensor([7, 3])).equal(frames)
 
 
 def test_both_directions_of_time_reach_a_frame(encoder):

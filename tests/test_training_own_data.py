@@ -20,6 +20,7 @@ from models.audio import load
 from models.checkpoint import Card, CheckpointError
 from models.decoder import build_decoder
 from models.encoder import Encoder
+from models.features import MEL_BINS
 from models.text import ENGLISH, Alphabet, alphabet_of, count_characters
 from models.training import train
 from models.training.data import Data, DataOptions
@@ -100,6 +101,17 @@ def test_the_same_alphabet_takes_over_everything(tmp_path):
     start = start_from(new, path, read_start(path, ("encoder",)), OLD)
     assert str(start) == "starting from encoder.safetensors"
     assert torch.allclose(new.ctc.weight, old.ctc.weight, atol=1e-3)
+
+
+@pytest.mark.parametrize("alphabet", [OLD, NEW], ids=["same letters", "other letters"])
+def test_an_encoder_with_more_slow_layers_starts_where_the_checkpoint_stood(tmp_path, alphabet):
+    sizes = replace(TINY_ENCODER, vocabulary=len(OLD), slow_layers=1)
+    path = save(tmp_path, "encoder", old := Encoder(sizes), sizes, OLD)
+    grown = Encoder(replace(sizes, slow_layers=3))
+    start_from(grown, path, read_start(path, ("encoder",)), alphabet)
+    features, lengths = torch.randn(2, 50, MEL_BINS), torch.tensor([50, 23])
+    (before, _), (now, _) = (e.eval()(features, lengths) for e in (old, grown))
+    torch.testing.assert_close(now, before, atol=2e-2, rtol=0)  # the checkpoint holds fp16
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):

@@ -2,7 +2,8 @@
 
 Between two alphabets everything is taken over but what belongs to single characters: the rows of
 embeddings and output layers. Those of characters that both alphabets have are taken over, too; the
-others keep their random start.
+others keep their random start. An encoder may have more slow layers than the checkpoint: these start
+as the identity.
 """
 
 from dataclasses import dataclass, field
@@ -67,8 +68,9 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
     CheckpointError
         Where the checkpoint is damaged, or its sizes are not the model's.
     """
+    fresh = (*TRAINING_ONLY, *_added(model, card))
     if card.alphabet == alphabet.tokens:
-        checkpoint.load(model, path, leave_out=TRAINING_ONLY)
+        checkpoint.load(model, path, leave_out=fresh)
         return Start(path.name)
     try:
         stored = load_file(path)
@@ -76,7 +78,7 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
         raise CheckpointError(f"{path.name} is not a safetensors file") from None
     own = model.state_dict()
     letters = {name for name in own if name.split(".")[0] in LETTERS}
-    _check(own, stored, letters, path.name)
+    _check({key: own[key] for key in own if not key.startswith(fresh)}, stored, letters, path.name)
     places = {token: row for row, token in enumerate(card.alphabet)}
     shared = [(new, places[t]) for new, t in enumerate(alphabet.tokens) if t in places]
     for name, tensor in stored.items():
@@ -90,6 +92,12 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
     )
 
 
+def _added(model: nn.Module, card: Card) -> list[str]:
+    """Beginnings of the names of slow layers that the checkpoint does not have."""
+    here = len(getattr(model, "slow", ()))
+    return [f"slow.{number}." for number in range(card.config.get("slow_layers", 0), here)]
+
+
 def _rows(fresh: Tensor, stored: Tensor, shared: list[tuple[int, int]]) -> Tensor:
     """The fresh tensor with the stored rows of shared characters."""
     new, old = torch.tensor(shared).T
@@ -99,7 +107,7 @@ def _rows(fresh: Tensor, stored: Tensor, shared: list[tuple[int, int]]) -> Tenso
 
 
 def _check(own: dict, stored: dict, letters: set[str], name: str) -> None:
-    missing = {key for key in own if not key.startswith(TRAINING_ONLY)} ^ stored.keys()
+    missing = own.keys() ^ stored.keys()
     if missing:
         raise CheckpointError(f"{name} does not fit the model: they differ in {min(missing)}")
     for key, tensor in stored.items():

@@ -97,9 +97,10 @@ def make_objective(
     if encoder_dim is None:
         lexicon = read_lexicon(options.lexicon) if options.lexicon else {}
         phones = len({phone for word in lexicon.values() for phone in word})
+        sizes = sizes_of(ENCODER, options, starts)
         sizes = replace(
-            sizes_of(ENCODER, options, starts),
-            vocabulary=len(alphabet), phones=phones + 1 if phones else 0, dropout=options.dropout,
+            sizes, vocabulary=len(alphabet), phones=phones + 1 if phones else 0,
+            dropout=options.dropout, slow_layers=max(sizes.slow_layers, options.slow_layers),
         )  # fmt: skip
         ctc = CTCObjective(Encoder(sizes), alphabet, lexicon)
         if not options.joint:

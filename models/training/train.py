@@ -266,6 +266,11 @@ def _add_how(add: Callable) -> None:
     add("--masking", type=float, default=1.0, help="strength of SpecAugment (encoder; 0: none)")
     add("--dropout", type=float, default=0.1, help="between the encoder's layers")
     add(
+        "--slow-layers", type=int, default=0, metavar="N",
+        help="residual layers at half the frame rate in the encoder; with --init they are added to "
+        "a trained one (default: as there, else none)",
+    )  # fmt: skip
+    add(
         "--average", nargs="?", type=float, const=0.999, default=0.0, metavar="DECAY",
         help="score and export a running average of the weights (default decay 0.999)",
     )  # fmt: skip
@@ -282,6 +287,8 @@ def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Names
         parser.error("--joint trains a decoder with its encoder: name a mechanism with --variant")
     if options.joint and options.checkpoints is None:
         parser.error("--joint makes an encoder of its own: name a folder for it with --checkpoints")
+    if is_decoder and not options.joint and options.slow_layers:
+        parser.error("--slow-layers belongs to the encoder: train it with --variant ctc")
     if is_decoder and not options.joint and options.alphabet:
         parser.error("a decoder writes with its encoder's alphabet: leave --alphabet out")
     if not 0 <= options.joint < 1:
