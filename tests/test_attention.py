@@ -139,6 +139,20 @@ def test_other_utterances_of_the_batch_change_nothing(name):
         torch.testing.assert_close(alone_maps, maps[:, one, :, :length], **CLOSE)
 
 
+@every_mode
+@torch.inference_mode()
+def test_batches_that_do_not_fit_into_the_cache_give_the_same(name, monkeypatch):
+    attention = make(name)
+    encoded, lengths = speech()
+    asked = queries(5, len(lengths))
+    expected, expected_maps, _ = run(attention, encoded, lengths, asked)
+    rows = 3 * FRAMES * SIZES.attention_dim  # of four
+    monkeypatch.setattr("models.attention.content.CACHED", rows)
+    contexts, maps, _ = run(attention, encoded, lengths, asked)
+    torch.testing.assert_close(contexts, expected, **CLOSE)
+    torch.testing.assert_close(maps, expected_maps, **CLOSE)
+
+
 @every_mechanism
 def test_gradients_reach_every_parameter(name):
     attention = make(name)

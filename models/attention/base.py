@@ -183,15 +183,25 @@ def gather(tree: Any, index: Tensor) -> Any:
     index
         (hypotheses,) long; rows may be repeated or left out.
     """
+    return _each(tree, lambda tensor: tensor.index_select(0, index))
+
+
+def rows(tree: Any, chosen: slice) -> Any:
+    """Neighbouring rows of every tensor of a memory or state, as views."""
+    return _each(tree, lambda tensor: tensor[chosen])
+
+
+def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The tree with every tensor changed."""
     if isinstance(tree, Tensor):
-        return tree.index_select(0, index)
+        return change(tree)
     if tree is None or isinstance(tree, Shared):
         return tree
     if isinstance(tree, dict):
-        return {key: gather(item, index) for key, item in tree.items()}
+        return {key: _each(item, change) for key, item in tree.items()}
     if not isinstance(tree, tuple | list):
         raise TypeError(f"cannot re-index a {type(tree).__name__}")
-    items = [gather(item, index) for item in tree]
+    items = [_each(item, change) for item in tree]
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 

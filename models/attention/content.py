@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Attention, Memory, State, register
+from models.attention.base import Attention, Memory, State, register, rows
+
+CACHED = 2**20  # numbers inside the tanh at once: 4 MB, so that many hypotheses stay in the cache
 
 
 def tanh_score(vector: Tensor, inside: Tensor) -> Tensor:
@@ -106,6 +108,14 @@ class AdditiveScore(Attention):
         return tanh_score(self.score * self.scaling, memory.keys + self.ask(query))
 
     def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
+        at_once = max(1, CACHED // memory.keys[0].numel())
+        if at_once >= len(query) or torch.is_grad_enabled():
+            return self._energies(query, memory, state)
+        starts = range(0, len(query), at_once)
+        parts = [slice(start, start + at_once) for start in starts]
+        return torch.cat([self._energies(query[p], rows(memory, p), rows(state, p)) for p in parts])
+
+    def _energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
         history = self.history(memory, state)
         if history is None:
             return self.content(query, memory)

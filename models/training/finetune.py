@@ -2,8 +2,8 @@
 
 Between two alphabets everything is taken over but what belongs to single characters: the rows of
 embeddings and output layers. Those of characters that both alphabets have are taken over, too; the
-others keep their random start. An encoder may have more slow layers than the checkpoint: these start
-as the identity.
+others keep their random start. An encoder may have more slow layers than the checkpoint: these
+start as the identity.
 """
 
 from dataclasses import dataclass, field
