@@ -305,6 +305,9 @@ def test_curves_are_told_apart_without_colour_and_named_at_their_end():
         figure = curves_figure(curves, ladder, "WER (%)", palette)
         looks = {(t.line.dash, t.marker.symbol) for t in figure.data}
         assert len(looks) == 19
+        shades = [trace.line.color for trace in figure.data]
+        assert all(one != other for one, other in pairwise(shades))  # relatives are neighbours
+        assert len(set(shades)) == 9
         names = figure.layout.annotations
         assert {name.text for name in names} == {curve.name for curve in curves}
         left, right = figure.layout.xaxis.range

@@ -20,9 +20,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "triangle-
            "cross", "hexagon")  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 COLOURS = {  # told apart with every colour vision, on light and on dark
-    "light": ("#0072b2", "#c2410c", "#0f766e", "#a1357c", "#7a5c00", "#1c2a31", "#3a7d1e"),
-    "dark": ("#56b4e9", "#fb923c", "#5eead4", "#f0a3d0", "#f0e442", "#e6edee", "#a3d977"),
-}
+    "light": ("#0072b2", "#c2410c", "#0f766e", "#a1357c", "#7a5c00", "#1c2a31", "#3a7d1e",
+              "#5b7083", "#6a45c9"),
+    "dark": ("#56b4e9", "#fb923c", "#5eead4", "#f0a3d0", "#f0e442", "#e6edee", "#a3d977",
+             "#9fb3c0", "#b9a5ff"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
