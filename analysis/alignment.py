@@ -4,7 +4,7 @@ This is the contract between every recogniser and everything that measures or dr
 any other toolkit enter here (`Alignment.load`, `Alignment.from_arrays`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from analysis.archive import ArchiveError, read_arrays
-from analysis.maps import Maps
+from analysis.maps import BLOCK, Maps, unit_rows
 from analysis.rows import Rows, rows_of
 
 ROW_TOLERANCE = 1e-3  # how far a row may be from summing to one
@@ -158,21 +158,29 @@ class Alignment:
     @cached_property
     def map(self) -> np.ndarray:
         """(tokens, frames) float32: the mean over layers and heads, rows summing to one."""
-        if self.layers * self.heads == 1:
-            mean = self.weights[0, 0]
-        else:
-            mean = self.weights.mean(axis=(0, 1))
-        return _frozen(mean / mean.sum(axis=1, keepdims=True, dtype=np.float64), np.float32)
+        one = self.layers * self.heads == 1
+        mean = unit_rows(self.weights[0, 0] if one else self.weights.mean(axis=(0, 1)))
+        mean.flags.writeable = False
+        return mean
 
     @cached_property
     def maps(self) -> Maps:
         """`map` as a batch of one, which is what metrics measure."""
         return Maps.of([self])
 
+    def by_head(self) -> Iterator[Maps]:
+        """Every head of every layer, layer by layer, in batches; long maps one by one."""
+        if self.layers * self.heads == 1:
+            yield self.maps
+        elif self.weights.size <= BLOCK:
+            yield self._heads
+        else:
+            for number in range(self.layers * self.heads):
+                yield Maps.heads_of(self, slice(number, number + 1))
+
     @cached_property
-    def head_maps(self) -> Maps:
-        """Every head of every layer as a batch, layer by layer."""
-        return self.maps if self.layers * self.heads == 1 else Maps.heads_of(self)
+    def _heads(self) -> Maps:
+        return Maps.heads_of(self)
 
     @cached_property
     def rows(self) -> Rows:
@@ -189,6 +197,12 @@ class Alignment:
         """(frames,) bool: voice activity, all true where it is not known."""
         return np.ones(self.frames, bool) if self.speech is None else self.speech
 
+    def light(self) -> "Alignment":
+        """The same, without what only measuring it needed: several times its size."""
+        copy = replace(self)
+        copy.__dict__["rows"] = self.rows
+        return copy
+
     def head(self, layer: int, head: int) -> "Alignment":
         """The same alignment with the map of one head only."""
         return replace(self, weights=self.weights[layer : layer + 1, head : head + 1], dims=2)
@@ -199,7 +213,16 @@ class Alignment:
 
 
 def _frozen(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """A read-only copy, so that one alignment can be shared by everybody."""
+    """A read-only copy, so that one alignment can be shared by everybody.
+
+    What is read-only already, down to the array that owns the numbers, is taken as it is.
+    """
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    shared = owner.flags.owndata and not owner.flags.writeable and not array.flags.writeable
+    if shared and array.dtype == dtype and array.flags.c_contiguous:
+        return array
     copy = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
     return copy

@@ -1,6 +1,6 @@
 """Everything the analysis says about one alignment, in one record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from analysis.heads import (
     HeadReport,
     Roles,
     alignment_score,
-    evidence,
+    all_evidence,
     head_reports,
     listening,
 )
@@ -171,7 +171,7 @@ def aggregate(alignment: Alignment) -> Aggregates:
     aligns; what the verdict is made from. Each contains the best monotonic path over its map
     (`path_diagonality`), so that of the mean is the alignment of all heads together.
     """
-    scores = [alignment_score(each) for each in evidence(alignment.head_maps, 0.0, Roles())]
+    scores = [alignment_score(each) for each in all_evidence(alignment, Roles())]
     best_head = divmod(int(np.argmax(scores)), alignment.heads)
     return Aggregates(
         mean=measure(alignment),
@@ -189,16 +189,23 @@ def _heads(
 ) -> tuple[HeadReport, ...]:
     if alignment.layers * alignment.heads == 1:
         numbers = {name: np.array([_or_nan(value)]) for name, value in metrics.items()}
-        return head_reports(alignment, numbers, global_mass=global_mass)
-    numbers = measure_maps(alignment.head_maps)
-    numbers["alignment_error_ms"] = np.full(alignment.layers * alignment.heads, np.nan)
-    if metrics["alignment_error_ms"] is not None:
-        numbers["alignment_error_ms"][:] = [
-            _or_nan(alignment_error_ms(alignment.head(layer, head), token_seconds=token_seconds))
-            for layer in range(alignment.layers)
-            for head in range(alignment.heads)
-        ]
-    return head_reports(alignment, numbers, global_mass=global_mass)
+        return head_reports(alignment, lambda maps: numbers, global_mass=global_mass)
+    timed = metrics["alignment_error_ms"] is not None
+    errors = iter(_timing_errors(alignment, token_seconds) if timed else ())
+
+    def measured(maps: Maps) -> dict[str, np.ndarray]:
+        own = np.fromiter(islice(errors, len(maps)), float) if timed else np.full(len(maps), np.nan)
+        return measure_maps(maps) | {"alignment_error_ms": own}
+
+    return head_reports(alignment, measured, global_mass=global_mass)
+
+
+def _timing_errors(alignment: Alignment, token_seconds: Sequence[float] | None) -> Iterator[float]:
+    """`alignment_error_ms` of every head, layer by layer."""
+    for layer in range(alignment.layers):
+        for head in range(alignment.heads):
+            one = alignment.head(layer, head)
+            yield _or_nan(alignment_error_ms(one, token_seconds=token_seconds))
 
 
 def _or_nan(value: float | None) -> float:

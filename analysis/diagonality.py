@@ -58,15 +58,18 @@ def monotonic_paths(maps: Maps) -> np.ndarray:
     step serves a whole row of every map: no need to go along anti-diagonals. Sums of weights, not
     of their logarithms: a single stray row would otherwise bend the path of all others.
     """
-    weights = maps.smooth * maps.lexical[:, :, None]
-    batch, count, frames = weights.shape
+    batch, count, frames = maps.weights.shape
     at_top = np.empty((count, batch, frames), bool)
     best = np.zeros((batch, frames))
-    for row in range(count):
-        top = np.maximum.accumulate(best, axis=1)
-        # a step comes from the latest frame at which the maximum was reached
-        np.equal(best, top, out=at_top[row])
-        best = np.add(top, weights[:, row], out=top)
+    row = 0
+    for part in maps.blocks():
+        weights = part.smooth * part.lexical[:, :, None]
+        for now in range(weights.shape[1]):
+            top = np.maximum.accumulate(best, axis=1)
+            # a step comes from the latest frame at which the maximum was reached
+            np.equal(best, top, out=at_top[row])
+            best = np.add(top, weights[:, now], out=top)
+            row += 1
     paths = np.empty((batch, count), np.int64)
     starts = np.arange(batch) * frames
     place = starts + best.argmax(axis=1) if frames else starts
@@ -91,9 +94,7 @@ def _inside(maps: Maps, line: np.ndarray) -> np.ndarray:
     half = np.maximum(half, 1.0)[:, None]
     low = np.clip(np.floor(line - half + 0.5), 0, valid[:, None]).astype(np.int64)
     high = np.clip(np.floor(line + half + 0.5), 0, valid[:, None]).astype(np.int64)
-    total = maps.running_mass
-    ends = np.take_along_axis(total, np.stack([low, high], axis=2), axis=2)
-    inside = masked_mean(ends[:, :, 1] - ends[:, :, 0], maps.lexical)
+    inside = masked_mean(maps.mass(low, high), maps.lexical)
     uniform = masked_mean(high - low, maps.lexical) / valid
     known = (uniform < 1) & maps.speech.any(axis=1)  # NaN, without rows, is not below one
     share = (inside - uniform) / np.where(known, 1 - uniform, 1)

@@ -67,15 +67,15 @@ def viterbi(log_probs: np.ndarray, token_ids: Sequence[int], blank: int = 0) -> 
         return None
     labels = np.full(2 * len(ids) + 1, blank)
     labels[1::2] = ids
-    states, score = _best_path(log_probs[:, labels], labels)
+    states, score = _best_path(log_probs, labels)
     if not np.isfinite(score):
         return None
     return _times(states, log_probs, ids, score)
 
 
-def _best_path(emission: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """(frames,) states of the best path and its score, from (frames, states) emissions."""
-    frames, count = emission.shape
+def _best_path(log_probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """(frames,) states of the best path and its score; `labels` (states,) are what states emit."""
+    frames, count = len(log_probs), len(labels)
     # what a skip costs: nothing between two different tokens, else it is impossible
     barrier = np.full(count, -np.inf)
     barrier[3::2][labels[3::2] != labels[1:-2:2]] = 0.0
@@ -83,17 +83,16 @@ def _best_path(emission: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, fl
     skipped = np.zeros((frames, count), bool)
     # two impossible states in front spare every step its special cases
     best = np.full(count + 2, -np.inf)
-    best[2:4] = emission[0, :2]
+    best[2:4] = log_probs[0, labels[:2]]
     stay, advance, skip = best[2:], best[1:-1], best[:-2]
-    top, jump = np.empty(count), np.empty(count)
+    top, jump, emission = np.empty(count), np.empty(count), np.empty(count)
     for frame in range(1, frames):
         np.greater(advance, stay, out=advanced[frame])
         np.maximum(stay, advance, out=top)
         np.add(skip, barrier, out=jump)
         np.greater(jump, top, out=skipped[frame])
         np.maximum(top, jump, out=top)
-        np.add(top, emission[frame], out=stay)
-    moves = np.where(skipped, 2, advanced)
+        np.add(top, np.take(log_probs[frame], labels, out=emission, mode="clip"), out=stay)
     state = count - 1
     if count > 1 and best[-2] > best[-1]:
         state = count - 2
@@ -101,7 +100,7 @@ def _best_path(emission: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, fl
     states = np.empty(frames, np.int64)
     states[-1] = state
     for frame in range(frames - 1, 0, -1):
-        state -= int(moves[frame, state])
+        state -= 2 if skipped[frame, state] else int(advanced[frame, state])
         states[frame - 1] = state
     return states, score
 

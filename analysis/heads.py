@@ -4,7 +4,7 @@ Roles of self-attention heads are in `analysis.self_attention`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from analysis.alignment import Alignment
 from analysis.diagonality import path_diagonality
 from analysis.focus import width_seconds
-from analysis.maps import Maps, row_entropy
+from analysis.maps import Maps, row_entropy, unit_rows
 from analysis.metric import plain
 from analysis.monotonicity import monotonicity
 from analysis.ragged import masked_mean
@@ -121,6 +121,12 @@ def evidence(
     ]
 
 
+def all_evidence(alignment: Alignment, limits: Roles) -> list[Evidence]:
+    """What the roles of all heads are told from, layer by layer."""
+    start = alignment.start_seconds
+    return [each for maps in alignment.by_head() for each in evidence(maps, start, limits)]
+
+
 def told(found: Evidence, limits: Roles | None = None) -> tuple[str, str]:
     """The role that the numbers tell, and the reason in one sentence."""
     limits = limits or Roles()
@@ -142,7 +148,7 @@ def told(found: Evidence, limits: Roles | None = None) -> tuple[str, str]:
 
 def head_reports(
     alignment: Alignment,
-    metrics: Mapping[str, np.ndarray],
+    measure: Callable[[Maps], Mapping[str, np.ndarray]],
     limits: Roles | None = None,
     global_mass: np.ndarray | None = None,
 ) -> tuple[HeadReport, ...]:
@@ -150,20 +156,24 @@ def head_reports(
 
     Parameters
     ----------
-    metrics : name -> (layers * heads,)
-        Of `Maps.heads_of(alignment)`, NaN where undefined.
+    measure : Maps -> name -> (batch,)
+        The numbers of some heads, NaN where undefined.
     global_mass : (layers, heads, tokens), optional
         Attention that each row gave to a global token instead of the audio.
     """
     limits = limits or Roles()
     mass = None if global_mass is None else global_mass.reshape(-1, len(alignment.tokens))
-    found = evidence(alignment.head_maps, alignment.start_seconds, limits, mass)
-    reports = []
-    for number, each in enumerate(found):
-        name, sentence = told(each, limits)
-        own = {key: plain(values[number]) for key, values in metrics.items()}
-        layer, head = divmod(number, alignment.heads)
-        reports.append(HeadReport(layer, head, name, own, sentence, asdict(each)))
+    reports: list[HeadReport] = []
+    for maps in alignment.by_head():
+        first = len(reports)
+        numbers = measure(maps)
+        own_mass = None if mass is None else mass[first : first + len(maps)]
+        found = evidence(maps, alignment.start_seconds, limits, own_mass)
+        for place, each in enumerate(found):
+            name, sentence = told(each, limits)
+            own = {key: plain(values[place]) for key, values in numbers.items()}
+            layer, head = divmod(first + place, alignment.heads)
+            reports.append(HeadReport(layer, head, name, own, sentence, asdict(each)))
     return tuple(reports)
 
 
@@ -186,7 +196,7 @@ def rank_heads(
     shapes = set()
     for alignment in alignments:
         shapes.add((alignment.layers, alignment.heads))
-        found.append(evidence(alignment.head_maps, alignment.start_seconds, limits))
+        found.append(all_evidence(alignment, limits))
     if len(shapes) != 1:
         raise ValueError("heads can be ranked over alignments that all have the same heads")
     ((_, heads),) = shapes
@@ -228,19 +238,21 @@ def listening(alignment: Alignment, limits: Roles | None = None) -> Alignment:
     limits = limits or Roles()
     if alignment.layers * alignment.heads == 1 or not alignment.tokens:
         return alignment
-    known = information(alignment.head_maps.weights)
+    known = np.concatenate([information(maps) for maps in alignment.by_head()])
     chosen = known >= limits.same_information * known.max()
-    mean = alignment.head_maps.weights[chosen].mean(axis=0)
-    mean /= mean.sum(axis=1, keepdims=True)
-    return replace(alignment, weights=mean[None, None], dims=2)
+    total, first = 0, 0
+    for maps in alignment.by_head():
+        total = total + maps.weights[chosen[first : first + len(maps)]].sum(axis=0)
+        first += len(maps)
+    return replace(alignment, weights=unit_rows(total)[None, None], dims=2)
 
 
-def information(weights: np.ndarray) -> np.ndarray:
-    """(...,) mutual information between token and frame of (..., tokens, frames) maps, in nats.
+def information(maps: Maps) -> np.ndarray:
+    """(batch,) mutual information between token and frame of maps of one size, in nats.
 
     Range 0..log(frames): how much a token's number tells about where its row listens.
     """
-    return row_entropy(weights.mean(axis=-2)) - row_entropy(weights).mean(axis=-1)
+    return row_entropy(maps.weights.mean(axis=1)) - maps.entropies.mean(axis=1)
 
 
 def _parked(maps: Maps, limits: Roles) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 A single alignment is the batch of one: everything that is measured is measured here, once.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from analysis.smoothing import smoothed
 
 if TYPE_CHECKING:
     from analysis.alignment import Alignment
+
+BLOCK = 2**22  # cells whose rows are measured at once: more would only fill the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +95,10 @@ class Maps:
         )
 
     @classmethod
-    def heads_of(cls, alignment: "Alignment") -> "Maps":
-        """Every head of every layer of an alignment as a map of its own, layer by layer."""
-        maps = alignment.weights.reshape(-1, *alignment.weights.shape[2:])
-        maps = maps / maps.sum(axis=2, keepdims=True, dtype=np.float64)
+    def heads_of(cls, alignment: "Alignment", chosen: slice = slice(None)) -> "Maps":
+        """Heads of an alignment as maps of their own, all of them layer by layer or some."""
+        maps = alignment.weights.reshape(-1, *alignment.weights.shape[2:])[chosen]
+        maps = unit_rows(maps)
         count = len(maps)
         return cls.from_arrays(
             maps, [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
@@ -130,23 +132,65 @@ class Maps:
 
         return find_places(self)
 
+    def blocks(self) -> Iterator["Maps"]:
+        """The maps in groups of rows, for what is told from each row alone.
+
+        Most maps are one block, themselves: what is cached there serves every metric. Long ones
+        would fill the memory several times, so what their blocks cache goes with them.
+        """
+        batch, tokens, frames = self.weights.shape
+        at_once = max(1, BLOCK // max(1, batch * frames))
+        if at_once >= tokens:
+            yield self
+            return
+        for start in range(0, tokens, at_once):
+            rows = slice(start, start + at_once)
+            part = replace(
+                self,
+                weights=self.weights[:, rows],
+                labels=tuple(labels[rows] for labels in self.labels),
+                token_counts=np.clip(self.token_counts - start, 0, at_once),
+                special=self.special[:, rows],
+                space=self.space[:, rows],
+                lengths=self.lengths[:, rows],
+            )
+            part.__dict__["valid_frames"] = self.valid_frames  # which all rows tell
+            yield part
+
     @cached_property
     def smooth(self) -> np.ndarray:
-        """(batch, tokens, frames) weights after a narrow Gaussian over time."""
+        """(batch, tokens, frames) weights after a narrow Gaussian over time; ask `blocks`."""
         return smoothed(self.weights, self.frame_counts, self.frame_seconds)
 
     @cached_property
     def entropies(self) -> np.ndarray:
         """(batch, tokens) entropy of the rows in nats."""
-        return row_entropy(self.weights)
+        return np.concatenate([row_entropy(part.weights) for part in self.blocks()], axis=1)
+
+    def mass(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """(batch, tokens) weight from frame `low` to the one before `high`, of every row."""
+        found, row = [], 0
+        for part in self.blocks():
+            rows = slice(row, row := row + part.weights.shape[1])
+            ends = np.stack([low[:, rows], high[:, rows]], axis=2)
+            ends = np.take_along_axis(part.running_mass, ends, axis=2)
+            found.append(ends[:, :, 1] - ends[:, :, 0])
+        return np.concatenate(found, axis=1)
 
     @cached_property
     def running_mass(self) -> np.ndarray:
-        """(batch, tokens, frames + 1) float: weight before each frame."""
+        """(batch, tokens, frames + 1) float: weight before each frame; `mass` asks it."""
         batch, tokens, frames = self.weights.shape
         total = np.zeros((batch, tokens, frames + 1))
         np.cumsum(self.weights, axis=2, dtype=np.float64, out=total[:, :, 1:])
         return total
+
+
+def unit_rows(weights: np.ndarray) -> np.ndarray:
+    """(..., frames) float32 weights with rows divided by their sums, exact to rounding."""
+    sums = weights.sum(axis=-1, keepdims=True, dtype=np.float64)
+    out = np.empty(weights.shape, np.float32)
+    return np.divide(weights, sums, out=out, casting="same_kind")
 
 
 def row_entropy(weights: np.ndarray) -> np.ndarray:

@@ -102,11 +102,8 @@ def rows_of(maps: Maps, item: int = 0) -> Rows:
 
 def find_places(maps: Maps) -> Places:
     """Places of the rows of all maps."""
-    smooth = np.maximum(maps.smooth - _floor(maps.smooth, maps.valid_frames)[:, :, None], 0)
-    top = smooth.argmax(axis=2) if smooth.shape[2] else np.zeros(smooth.shape[:2], np.int64)
-    gain, located = _certainty(maps, top)
-    peak = _refined(smooth, top)
-    low, high = _extent(smooth, top, maps.frame_counts)
+    parts = zip(*(_peaks(part) for part in maps.blocks()), strict=True)
+    peak, low, high, gain, located = (np.concatenate(part, axis=1) for part in parts)
     lexical, spoken = maps.lexical, maps.lexical & ~maps.space
     reading = lexical & located
     length = _token_length(maps, spoken)
@@ -127,6 +124,14 @@ def find_places(maps: Maps) -> Places:
         pace=pace,
         token_length=length,
     )
+
+
+def _peaks(maps: Maps) -> tuple[np.ndarray, ...]:
+    """What `Places` has from every row alone: peak, low, high, gain and located."""
+    smooth = np.maximum(maps.smooth - _floor(maps.smooth, maps.valid_frames)[:, :, None], 0)
+    top = smooth.argmax(axis=2) if smooth.shape[2] else np.zeros(smooth.shape[:2], np.int64)
+    gain, located = _certainty(maps, top)
+    return _refined(smooth, top), *_extent(smooth, top, maps.frame_counts), gain, located
 
 
 def _token_length(maps: Maps, spoken: np.ndarray) -> np.ndarray:
@@ -163,9 +168,7 @@ def _certainty(maps: Maps, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     frames = np.maximum(maps.valid_frames, 1)[:, None]
     reach = np.maximum(1, np.round(WINDOW_SECONDS / maps.frame_seconds).astype(np.int64))[:, None]
     low, high = np.maximum(top - reach, 0), np.minimum(top + reach + 1, frames)
-    total = maps.running_mass
-    ends = np.take_along_axis(total, np.stack([low, high], axis=2), axis=2)
-    mass = ends[:, :, 1] - ends[:, :, 0]
+    mass = maps.mass(low, high)
     uniform = (high - low) / frames
     gain = mass / uniform
     contrast = (mass - uniform) / np.maximum(1 - uniform, 1e-9)

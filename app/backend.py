@@ -19,7 +19,7 @@ import streamlit as st
 import torch
 
 from analysis.errors import score
-from app.comparison import Models, VariantResult, assess, compare
+from app.comparison import Models, VariantResult, assess, compare, too_large
 from app.self_attention import SelfAttention
 from app.self_attention import self_attention as self_attention_of
 from models import audio, features
@@ -55,7 +55,11 @@ class Outcome:
 
 
 class Store:
-    """Results by (content, options, variant); the oldest go when there is too much."""
+    """Results by (content, options, variant); the oldest go when there is too much.
+
+    Those of the recording that is being decoded stay, however long it is: each would be decoded
+    again as soon as the page is drawn, and push out the next.
+    """
 
     def __init__(self, limit: int = STORE_BYTES) -> None:
         self.limit = limit
@@ -75,13 +79,15 @@ class Store:
                 return
             self._results[key] = result
             self.bytes += _size(result)
-            while self.bytes > self.limit and len(self._results) > 1:
-                _, oldest = self._results.popitem(last=False)
-                self.bytes -= _size(oldest)
+            for other in [each for each in self._results if each[:2] != key[:2]]:
+                if self.bytes <= self.limit:
+                    break
+                self.bytes -= _size(self._results.pop(other))
 
 
 def _size(result: VariantResult) -> int:
-    return result.decoded.alignment.weights.nbytes
+    alignment = result.decoded.alignment
+    return alignment.weights.nbytes + alignment.map.nbytes
 
 
 @st.cache_resource(show_spinner=False)
@@ -173,10 +179,7 @@ def _what_failed(name: str, recording: Recording, error: Exception) -> str:
         return str(error)
     memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if memory or "allocate memory" in str(error) or "not enough memory" in str(error):
-        return (
-            f"{name} needs more memory than there is for {recording.seconds:.1f} s of audio; try "
-            "a shorter recording or a smaller beam."
-        )
+        return too_large(name, recording.seconds)
     LOG.error("decoding with %s failed", name, exc_info=error)
     return (
         f"{name} could not decode this recording ({type(error).__name__}); try another recording "

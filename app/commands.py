@@ -13,7 +13,7 @@ from analysis import foreign
 from analysis.alignment import AlignmentError
 from analysis.diagnosis import diagnose as examine
 from app import comparison, export, report_command, tables
-from app.comparison import ClipResult, Models
+from app.comparison import ClipResult, Models, too_large
 from models.audio import AudioError, load, plain
 from models.checkpoint import CheckpointError
 from models.interop import external
@@ -36,14 +36,16 @@ def compare(options: Namespace) -> bool:
     report_command.check(options.html)
     if options.save_alignments:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
-    clips = []
+    clips, missing = [], 0
     for number, path in enumerate(options.clips, 1):
         note(f"[{number}/{len(options.clips)}] {plain(path)}")
         try:
-            clips.append(_compare_clip(path, names, options, models))
+            clip, without = _compare_clip(path, names, options, models)
         except AudioError as error:
             note(f"attnscope: {error}")
             continue
+        clips.append(clip)
+        missing += without
         if options.save_alignments:
             _save_alignments(clips[-1], options.save_alignments, _stem(options.clips, number - 1))
         if not options.json:
@@ -55,7 +57,7 @@ def compare(options: Namespace) -> bool:
         note(f"wrote {plain(str(options.html))}")
     if options.export and clips:
         _export(clips, options.export, formats)
-    return len(clips) == len(options.clips)
+    return len(clips) == len(options.clips) and not missing
 
 
 def diagnose(options: Namespace) -> bool:
@@ -110,16 +112,23 @@ def variant_names(options: Namespace, models: Models) -> list[str] | None:
 
 def _compare_clip(
     path: str, names: list[str] | None, options: Namespace, models: Models
-) -> ClipResult:
+) -> tuple[ClipResult, int]:
+    """The clip by every variant, and how many of them had too little memory for it."""
     recording = load(path, max_seconds=options.max_seconds)
-    search = search_options(options)
-    results = []
+    results, without = [], []
+
+    def failed(info: VariantInfo, error: MemoryError) -> None:
+        without.append(info)
+        note(f"attnscope: {too_large(info.name, recording.seconds)} ({error})")
+
     for result in comparison.compare(
-        recording, names, search, options.text, models=models, normalizer=options.normalizer
-    ):
+        recording, names, search_options(options), options.text,
+        models=models, normalizer=options.normalizer, failed=failed,
+    ):  # fmt: skip
         note(f"  {result.info.name}: {result.decoded.decode_seconds:.2f} s")
         results.append(result)
-    return ClipResult(recording, _text(path), options.text, tuple(results), options.normalizer)
+    clip = ClipResult(recording, _text(path), options.text, tuple(results), options.normalizer)
+    return clip, len(without)
 
 
 def search_options(options: Namespace) -> SearchOptions:

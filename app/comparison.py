@@ -1,7 +1,7 @@
 """One recording, every chosen variant: what the command line and the dashboard have in common."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,7 @@ def compare(
     *,
     models: Models,
     normalizer: str = "basic",
+    failed: Callable[[VariantInfo, MemoryError], None] | None = None,
 ) -> Iterator[VariantResult]:
     """Decode a recording by each variant; yields a result as soon as a variant finishes.
 
@@ -138,11 +139,15 @@ def compare(
         One set for all, so that what differs between results is the attention.
     reference
         What was said, where it is known: gives every result its WER and CER.
+    failed
+        Told of a variant whose maps do not fit into the memory; the others are decoded.
 
     Raises
     ------
     CheckpointError
         If a variant is unknown, or a checkpoint is missing or damaged.
+    MemoryError
+        Where maps do not fit into the memory and nobody wants to be told.
     """
     chosen = models.choose(names)
 
@@ -150,10 +155,25 @@ def compare(
         encoded = models.encode(recording, infos=chosen)
         for info in chosen:
             variant = models.variant(info.name)
-            decoded = variant.decode(encoded, options, models.language_model(options))[0]
-            yield assess(info, variant, encoded, 0, decoded, reference, normalizer)
+            try:
+                decoded = variant.decode(encoded, options, models.language_model(options))[0]
+                result = assess(info, variant, encoded, 0, decoded, reference, normalizer)
+            except MemoryError as error:
+                if failed is None:
+                    raise
+                failed(info, error)
+            else:
+                yield result
 
     return results()
+
+
+def too_large(name: str, seconds: float) -> str:
+    """What is said where the maps of a variant do not fit into the memory."""
+    return (
+        f"{name} needs more memory than there is for {seconds:.1f} s of audio; try a shorter "
+        "recording or a smaller beam."
+    )
 
 
 def assess(
@@ -177,7 +197,8 @@ def assess(
         diagnosis = diagnose(alignment, ctc_log_probs=log_probs, token_ids=token_ids)
         said = forced_timing(log_probs, token_ids, alignment.tokens, alignment.frame_seconds)
     scored = None if reference is None else score(reference, decoded.text, normalizer)
-    return VariantResult(info, replace(decoded, alignment=alignment), diagnosis, scored, said)
+    kept = replace(decoded, alignment=alignment.light())
+    return VariantResult(info, kept, diagnosis, scored, said)
 
 
 def to_json(clips: Iterable[ClipResult]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
+
+TOGETHER = 64  # steps whose maps lie side by side
 
 
 class Place(NamedTuple):
@@ -22,7 +23,7 @@ class Trace(NamedTuple):
 
     tokens: tuple[int, ...]
     log_probs: np.ndarray  # (tokens,) float32
-    weights: Tensor  # (tokens, heads, frames)
+    maps: tuple[Tensor, ...]  # (heads, frames) of every token
 
 
 @dataclass
@@ -47,6 +48,9 @@ class Backpointers:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.bytes = 0  # of all maps
+        self._block: Tensor | None = None  # (TOGETHER, maps, heads, frames) for those to come
+        self._filled = 0
 
     def add(
         self,
@@ -73,7 +77,21 @@ class Backpointers:
         shape, index = parents.shape, np.arange(len(maps))
         tokens, log_probs = tokens.cpu().numpy(), log_probs.cpu().numpy()
         choice = (parents.cpu().numpy(), tokens.reshape(shape), log_probs.reshape(shape))
-        self.steps.append(Step(rows, *choice, maps, index.reshape(shape)))
+        self.steps.append(Step(rows, *choice, self._keep(maps), index.reshape(shape)))
+        self.bytes += maps.nbytes
+
+    def _keep(self, maps: Tensor) -> Tensor:
+        """The maps copied beside those of other steps.
+
+        Left where they are, each would keep the memory around it from being used again: hundreds of
+        megabytes in a few minutes of speech.
+        """
+        full = self._block is None or self._filled == len(self._block)
+        if full or self._block.shape[1:] != maps.shape or self._block.dtype != maps.dtype:
+            self._block, self._filled = maps.new_empty((TOGETHER, *maps.shape)), 0
+        kept = self._block[self._filled].copy_(maps)
+        self._filled += 1
+        return kept
 
     def trace(self, place: Place) -> Trace:
         """Everything about one hypothesis."""
@@ -84,8 +102,8 @@ class Backpointers:
             log_probs.append(step.log_probs[row, slot])
             slot = step.parents[row, slot]
             maps.append(step.weights[step.maps[row, slot]])
-        weights = torch.stack(maps[::-1])
-        return Trace(tuple(tokens[::-1]), np.array(log_probs[::-1], np.float32), weights)
+        log_probs = np.array(log_probs[::-1], np.float32)
+        return Trace(tuple(tokens[::-1]), log_probs, tuple(maps[::-1]))
 
     def prune(self, wanted: Iterable[Place]) -> None:
         """Free the maps that are not part of the history of any of the `wanted` hypotheses."""
@@ -103,5 +121,8 @@ class Backpointers:
             renumbered = np.full(len(step.weights), -1)
             renumbered[used] = np.arange(len(used))
             step.maps = np.where(step.maps < 0, -1, renumbered[step.maps])
-            step.weights = step.weights[used]
+            if len(used) < len(step.weights):
+                self.bytes -= step.weights.nbytes
+                step.weights = step.weights[used]
+                self.bytes += step.weights.nbytes
             step.pruned = True

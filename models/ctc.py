@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from models.hypothesis import IMPOSSIBLE, Hypothesis
 from models.language_model import Fusion
+from models.memory import MEASURING, available_bytes, require
 from models.prefixes import FusedPrefixes, Prefixes
 
 PRUNED = 200.0  # lattice states this far (in nats) under a frame's best are not followed
@@ -150,7 +151,11 @@ def align(log_probs: np.ndarray, tokens: Sequence[int], blank: int = 0) -> Hypot
     ------
     ValueError
         If the transcript needs more frames than there are.
+    MemoryError
+        If its map is too large.
     """
+    cells = len(tokens) * len(log_probs)
+    require(4 * cells * (1 + MEASURING), available_bytes(), f"the maps of {len(tokens)} tokens")
     log_probs = np.maximum(np.asarray(log_probs, np.float64), LOWEST)
     needed = len(tokens) + sum(a == b for a, b in pairwise(tokens))
     if needed > len(log_probs):
@@ -160,10 +165,12 @@ def align(log_probs: np.ndarray, tokens: Sequence[int], blank: int = 0) -> Hypot
     if score == -np.inf:  # so unlikely that its only paths were pruned
         rows, score, prefixes = lattice.forward(np.inf)
     weights = lattice.posterior(rows, score)
+    weights /= weights.sum(-1, keepdims=True)
+    weights.flags.writeable = False  # so that nobody needs a copy
     return Hypothesis(
         tokens=tuple(tokens),
         log_probs=np.diff(prefixes, prepend=0.0).astype(np.float32),
-        weights=(weights / weights.sum(-1, keepdims=True))[None].astype(np.float32),
+        weights=weights[None],
         ended=True,
         score=float(score),
     )

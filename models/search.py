@@ -50,6 +50,7 @@ from models.ctc import PrefixScorer, PrefixState
 from models.decoder import Decoder
 from models.hypothesis import Hypothesis
 from models.language_model import Fusion, LanguageModel
+from models.memory import MEASURING, available_bytes, require
 from models.text import Alphabet
 
 CTC_CANDIDATES = 1.5  # tokens per hypothesis that CTC scores, in beams (as in ESPnet)
@@ -198,6 +199,7 @@ class _Search:
         self.found: list[list[Hypothesis]] = [[] for _ in self.recordings]
         self.history = Backpointers()
         self.length = 0  # tokens of every growing hypothesis
+        self.room = available_bytes()
 
         beam, device = options.beam, encoded.device
         memory, state = decoder.begin(encoded, lengths)
@@ -256,6 +258,19 @@ class _Search:
         chosen = log_probs[rows, tokens]
         self.history.add(self.recordings, parents, tokens, chosen, step.maps)
         self.length += 1
+        self._check_room(step.maps)
+
+    def _check_room(self, maps: Tensor) -> None:
+        """See that there is memory for the maps: those kept, a hypothesis each, and measuring one.
+
+        Raises
+        ------
+        MemoryError
+            Where going on might end the process.
+        """
+        whole = self.length * maps[0].nbytes  # of one hypothesis
+        needed = self.history.bytes + (len(self.frames) + MEASURING) * whole
+        require(needed, self.room, f"the maps of {self.length} tokens")
 
     def _intervention(self) -> Intervention | None:
         options = self.options
@@ -360,15 +375,15 @@ class _Search:
 
     def _hypothesis(self, ended: _Ended) -> Hypothesis:
         trace = self.history.trace(ended.place)
-        maps = trace.weights.transpose(0, 1).float().cpu()  # (heads, tokens, frames)
-        apart = maps.shape[-1] > self.width  # the last column is a global token's mass
+        apart = trace.maps[0].shape[-1] > self.width  # the last column is a global token's mass
+        frames = self.frames[ended.place.recording]
         return Hypothesis(
             tokens=trace.tokens,
             log_probs=trace.log_probs,
-            weights=maps[..., : self.frames[ended.place.recording]].contiguous().numpy(),
+            weights=_together([each[:, :frames] for each in trace.maps]),
             ended=ended.by_itself,
             score=ended.score,
-            global_mass=maps[..., -1].contiguous().numpy() if apart else None,
+            global_mass=_together([each[:, -1] for each in trace.maps]) if apart else None,
         )
 
     def _places(self) -> Iterator[Place]:
@@ -377,6 +392,14 @@ class _Search:
             yield Place(self.length - 1, self.recordings[row], slot)
         for number in self.recordings:
             yield from (ended.place for ended in self._best(number))
+
+
+def _together(rows: list[Tensor]) -> np.ndarray:
+    """(heads, tokens, ...) float32 of every token's (heads, ...), read-only: no copy is needed."""
+    whole = np.empty((len(rows[0]), len(rows), *rows[0].shape[1:]), np.float32)
+    torch.stack([row.float().cpu() for row in rows], 1, out=torch.from_numpy(whole))
+    whole.flags.writeable = False
+    return whole
 
 
 def _share(memory: Any, times: int) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose, measure
 from analysis.heads import information, listening, role
+from analysis.maps import Maps
 from analysis.thresholds import SEVERITY
 from tests import accuracy
 from tests.failing_maps import EDITS, make
@@ -101,10 +102,9 @@ def test_the_verdict_listens_to_heads_that_know_where():
 
 def test_information_is_what_tokens_tell_about_places():
     even = np.eye(16)
-    assert information(even) == pytest.approx(np.log(16), rel=1e-5)
-    assert information(np.full((16, 16), 1 / 16)) == pytest.approx(0, abs=1e-5)
-    assert information(np.tile(even[3], (16, 1))) == pytest.approx(0, abs=1e-5)
-    assert information(np.repeat(even[:2], 8, axis=0)) == pytest.approx(np.log(2), rel=1e-5)
+    maps = [even, np.full((16, 16), 1 / 16), np.tile(even[3], (16, 1)), np.repeat(even[:2], 8, 0)]
+    found = information(Maps.from_arrays(maps, ["abcdefghijklmnop"] * 4, 0.04))
+    np.testing.assert_allclose(found, [np.log(16), 0, 0, np.log(2)], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", EDITS)

@@ -1,13 +1,16 @@
 """Many maps at once give what each gives alone, whatever they are padded with."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.diagnosis import METRICS, measure, measure_many, measure_maps
-from analysis.maps import Maps
+from analysis.diagnosis import METRICS, diagnose, measure, measure_many, measure_maps
+from analysis.maps import BLOCK, Maps
 from analysis.ragged import compact, masked_mean, midranks, quantile
 from analysis.runs import runs_of_rows
 from tests.failing_maps import EDITS, make
@@ -34,6 +37,46 @@ def test_parts_of_any_size_give_the_same():
     for name in METRICS:
         np.testing.assert_allclose(whole[name], parts[name], rtol=1e-5, atol=1e-6)
     assert all(len(values) == 0 for values in measure_many([]).values())
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("cells", [1, 20_000])
+def test_long_maps_are_measured_in_blocks_with_the_same_result(heads, cells, monkeypatch):
+    for seed, name in enumerate(list(EDITS)[::2]):
+        one = make((43, seed), name).alignment
+        weights = np.repeat(one.weights, heads, axis=1)
+        whole = diagnose(replace(one, weights=weights)).to_json()
+        with monkeypatch.context() as patch:
+            patch.setattr("analysis.maps.BLOCK", cells)
+            patch.setattr("analysis.alignment.BLOCK", cells)
+            assert diagnose(replace(one, weights=weights)).to_json() == whole
+
+
+def test_measuring_long_maps_needs_little_more_memory_than_the_maps():
+    rng = np.random.default_rng(0)
+    heads, rows, frames = 3, 2500, 2600
+    weights = np.full((heads, rows, frames), 0.1 / frames, np.float32)
+    path = np.linspace(0, frames - 1, rows).astype(int)
+    weights[:, np.arange(rows), path] += 0.9
+    alignment = Alignment.from_arrays(weights, rng.choice(list("abc "), rows).tolist(), 0.04)
+    del weights
+    size, block = 4 * rows * frames, 4 * BLOCK  # bytes of one head, and of what is measured at once
+    tracemalloc.start()
+    diagnose(alignment)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * size + 8 * block
+
+
+def test_a_light_alignment_is_the_same_without_its_measurements():
+    alignment = make((44, 0), "loop").alignment
+    before = diagnose(alignment)
+    light = alignment.light()
+    assert "maps" in vars(alignment)
+    assert "maps" not in vars(light)
+    assert light.rows is alignment.rows
+    assert light.weights is alignment.weights
+    assert diagnose(light) == before
 
 
 @st.composite

@@ -295,15 +295,19 @@ def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
     assert set(maps_of(page)) == {"ctc", "location"}
 
 
-def test_store_forgets_the_oldest_first(page):
+def test_store_forgets_the_oldest_recording_first_and_the_present_one_never(page):
     page.run()
-    results = list(backend.shared_store()._results.items())
-    size = backend._size(results[0][1])
-    store = backend.Store(limit=size)
-    for key, result in results[:2]:
+    results = [result for _, result in backend.shared_store()._results.items()][:2]
+    store = backend.Store(limit=backend._size(results[0]))
+    keys = [(digest, SearchOptions(), name) for digest in "ab" for name in ("dot", "location")]
+    for key, result in zip(keys[:2], results, strict=True):
         store.put(key, result)
-    assert store.get(results[0][0]) is None
-    assert store.get(results[1][0]) is results[1][1]
+    assert [store.get(key) for key in keys[:2]] == results  # more than the limit, of one recording
+    for key, result in zip(keys[2:], results, strict=True):
+        store.put(key, result)
+    assert [store.get(key) for key in keys[:2]] == [None, None]
+    assert [store.get(key) for key in keys[2:]] == results
+    assert store.bytes == sum(backend._size(result) for result in results)
 
 
 def test_words_are_heard_where_they_were_read():
