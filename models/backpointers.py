@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 TOGETHER = 64  # steps whose maps lie side by side
@@ -126,3 +127,11 @@ class Backpointers:
                 step.weights = step.weights[used]
                 self.bytes += step.weights.nbytes
             step.pruned = True
+
+
+def together(rows: list[Tensor]) -> np.ndarray:
+    """(heads, tokens, ...) float32 of every token's (heads, ...), read-only: no copy is needed."""
+    whole = np.empty((len(rows[0]), len(rows), *rows[0].shape[1:]), np.float32)
+    torch.stack([row.float().cpu() for row in rows], 1, out=torch.from_numpy(whole))
+    whole.flags.writeable = False
+    return whole

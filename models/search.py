@@ -45,7 +45,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention import Intervention, gather
-from models.backpointers import Backpointers, Place
+from models.backpointers import Backpointers, Place, together
 from models.ctc import PrefixScorer, PrefixState
 from models.decoder import Decoder
 from models.hypothesis import Hypothesis
@@ -380,10 +380,10 @@ class _Search:
         return Hypothesis(
             tokens=trace.tokens,
             log_probs=trace.log_probs,
-            weights=_together([each[:, :frames] for each in trace.maps]),
+            weights=together([each[:, :frames] for each in trace.maps]),
             ended=ended.by_itself,
             score=ended.score,
-            global_mass=_together([each[:, -1] for each in trace.maps]) if apart else None,
+            global_mass=together([each[:, -1] for each in trace.maps]) if apart else None,
         )
 
     def _places(self) -> Iterator[Place]:
@@ -392,14 +392,6 @@ class _Search:
             yield Place(self.length - 1, self.recordings[row], slot)
         for number in self.recordings:
             yield from (ended.place for ended in self._best(number))
-
-
-def _together(rows: list[Tensor]) -> np.ndarray:
-    """(heads, tokens, ...) float32 of every token's (heads, ...), read-only: no copy is needed."""
-    whole = np.empty((len(rows[0]), len(rows), *rows[0].shape[1:]), np.float32)
-    torch.stack([row.float().cpu() for row in rows], 1, out=torch.from_numpy(whole))
-    whole.flags.writeable = False
-    return whole
 
 
 def _share(memory: Any, times: int) -> Any:
