@@ -1,6 +1,6 @@
 """One step of an LSTM decoder taken apart, and what happens when a step is changed.
 
-`dissect` walks along a finished hypothesis and returns everything a step is made of. `rewrite`
+`dissect` walks along a finished hypothesis and returns everything one step is made of. `rewrite`
 decodes the same recording again, greedily, and changes what may be attended from one step on: the
 tokens before that step stay, so that what differs afterwards is due to the change.
 """
@@ -69,10 +69,8 @@ def parameters(decoder: LSTMDecoder) -> dict[str, tuple[int, ...]]:
 
 
 @torch.inference_mode()
-def dissect(
-    decoder: LSTMDecoder, encoded: Tensor, tokens: Sequence[int], upto: int | None = None
-) -> list[Step]:
-    """Every step of a hypothesis, taken apart.
+def dissect(decoder: LSTMDecoder, encoded: Tensor, tokens: Sequence[int], step: int) -> Step:
+    """One step of a hypothesis, taken apart; those before it are only walked through.
 
     Parameters
     ----------
@@ -80,28 +78,36 @@ def dissect(
         (frames, dim) of one recording, without padding.
     tokens
         What was decoded, the end of the sentence included where it was written.
-    upto
-        Number of steps wanted; all by default.
+    step
+        Number of the step, from 0.
 
     Raises
     ------
     TypeError
         If the decoder has no single attention step to take apart (a Transformer has many).
+    ValueError
+        If the step lies beyond the hypothesis.
     """
     if not isinstance(decoder, LSTMDecoder):
         raise TypeError("only a decoder with one attention mechanism has a step to take apart")
+    _check_step(step, tokens)
     memory, state = decoder.begin(encoded[None], torch.tensor([len(encoded)]))
-    previous, steps = _start(decoder), []
-    for token in tokens[:upto]:
-        query = decoder.query(previous, state)  # (1, query_dim)
-        attention = decoder.attention
-        terms = attention.terms(query, memory, state.attention)
-        energies = attention.energies(query, memory, state.attention)
-        context = attention(query, memory, state.attention).context  # (1, context_dim)
-        taken = decoder.step(previous, memory, state)
-        steps.append(_step(decoder, encoded, query, terms, energies, context, taken, memory))
-        previous, state = torch.tensor([token]), taken.state
-    return steps
+    previous = _start(decoder)
+    for token in tokens[:step]:
+        state = decoder.step(previous, memory, state).state
+        previous = torch.tensor([token])
+    query = decoder.query(previous, state)  # (1, query_dim)
+    attention = decoder.attention
+    terms = attention.terms(query, memory, state.attention)
+    energies = attention.energies(query, memory, state.attention)
+    context = attention(query, memory, state.attention).context  # (1, context_dim)
+    taken = decoder.step(previous, memory, state)
+    return _step(decoder, encoded, query, terms, energies, context, taken, memory)
+
+
+def _check_step(step: int, tokens: Sequence[int]) -> None:
+    if not 0 <= step < max(1, len(tokens)):
+        raise ValueError(f"there is no step {step} in a hypothesis of {len(tokens)} tokens")
 
 
 def _start(decoder: Decoder) -> Tensor:
@@ -165,8 +171,7 @@ def rewrite(
     ValueError
         If the step lies beyond the hypothesis.
     """
-    if not 0 <= change.step < max(1, len(tokens)):
-        raise ValueError(f"there is no step {change.step} in a hypothesis of {len(tokens)} tokens")
+    _check_step(change.step, tokens)
     frames, eos = len(encoded), decoder.vocabulary - 1
     memory, state = decoder.begin(encoded[None], torch.tensor([frames]))
     previous, chosen, log_probs, maps = _start(decoder), [], [], []

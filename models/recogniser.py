@@ -324,15 +324,17 @@ class Variant:
             return None
         return self.decoder.attention_maps(*self._again(encoded, row, decoded))
 
-    def dissect(self, encoded: Encoded, row: int, decoded: Decoded) -> list[Step]:
-        """Every step of a decoding taken apart: query, energy terms, weights, context, output.
+    def dissect(self, encoded: Encoded, row: int, decoded: Decoded, step: int) -> Step:
+        """One step of a decoding taken apart: query, energy terms, weights, context, output.
 
         Raises
         ------
         TypeError
             If there is no single attention step: CTC and Transformers.
+        ValueError
+            If the step lies beyond the decoding.
         """
-        return anatomy.dissect(self.decoder, *self._again(encoded, row, decoded))
+        return anatomy.dissect(self.decoder, *self._again(encoded, row, decoded), step)
 
     def rewrite(
         self,

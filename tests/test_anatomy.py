@@ -35,11 +35,11 @@ def greedy(decoder, encoded):
 def test_a_dissected_step_is_the_step_that_was_taken(name, encoded):
     decoder = made(name)
     hypothesis = greedy(decoder, encoded)
-    steps = dissect(decoder, encoded, hypothesis.tokens)
-    assert len(steps) == len(hypothesis.tokens)
+    tokens = hypothesis.tokens
+    steps = [dissect(decoder, encoded, tokens, number) for number in range(len(tokens))]
     weights = np.stack([step.weights for step in steps], 1)
     np.testing.assert_allclose(weights, hypothesis.weights, atol=1e-5)
-    for step, token, log_prob in zip(steps, hypothesis.tokens, hypothesis.log_probs, strict=True):
+    for step, token, log_prob in zip(steps, tokens, hypothesis.log_probs, strict=True):
         assert step.log_probs[token] == pytest.approx(log_prob, abs=1e-4)
         np.testing.assert_allclose(sum(step.terms.values()), step.energies, rtol=1e-4, atol=1e-4)
         shapes = {part.name: part.shape for part in step.parts}

@@ -201,10 +201,13 @@ def test_a_step_of_an_espnet_model_can_be_taken_apart(pointers):
     models = Models()
     encoded, variant = models.encode(Recording(hum(0.5), 16_000)), models.variant("their-rnn")
     (decoded,) = variant.decode(encoded, OPTIONS)
-    steps = variant.dissect(encoded, 0, decoded)
-    assert len(steps) == len(decoded.alignment.tokens)
+    last = len(decoded.alignment.tokens) - 1
+    step = variant.dissect(encoded, 0, decoded, last)
+    assert step.weights == pytest.approx(decoded.alignment.weights[0, :, last], abs=1e-5)
+    with pytest.raises(ValueError, match=f"no step {last + 1} "):
+        variant.dissect(encoded, 0, decoded, last + 1)
     with pytest.raises(TypeError, match="no single step"):
-        models.variant("their-whisper").dissect(encoded, 0, decoded)
+        models.variant("their-whisper").dissect(encoded, 0, decoded, 0)
 
 
 # --- on every command -----------------------------------------------------------------------------

@@ -40,8 +40,7 @@ def _anatomy(subject: Subject, variant: Variant) -> None:
     step = _step_slider(subject)
     subject.keep(step=step)
     encoded = backend.encoded(subject.digest, subject.recording)
-    steps = variant.dissect(encoded, 0, subject.result.decoded)
-    taken = steps[step]
+    taken = variant.dissect(encoded, 0, subject.result.decoded, step)
     head = _head_choice(taken)
     left, right = st.columns([3, 1])
     with left:
