@@ -17,6 +17,7 @@ from torch import Tensor
 from models.attention.base import Intervention
 from models.decoder import Decoder, DecoderStep, LSTMDecoder
 from models.hypothesis import Hypothesis
+from models.memory import MEASURING, available_bytes, require
 
 STILL_HEARD = 1  # frames on either side of a moved peak that stay audible
 
@@ -170,12 +171,14 @@ def rewrite(
     ------
     ValueError
         If the step lies beyond the hypothesis.
+    MemoryError
+        If the maps grow too large.
     """
     _check_step(change.step, tokens)
     frames, eos = len(encoded), decoder.vocabulary - 1
     memory, state = decoder.begin(encoded[None], torch.tensor([frames]))
     previous, chosen, log_probs, maps = _start(decoder), [], [], []
-    limit = max(change.step + 1, int(max_length_ratio * frames), 1)
+    limit, room = max(change.step + 1, int(max_length_ratio * frames), 1), available_bytes()
     for number in range(limit):
         asked = _intervention(change, number, frames)
         taken = decoder.step(previous, memory, state, asked)
@@ -184,6 +187,8 @@ def rewrite(
         chosen.append(int(token))
         log_probs.append(float(scores[token]))
         maps.append(taken.weights[0])
+        size = (2 + MEASURING) * len(maps) * maps[0].nbytes
+        require(size, room, f"the maps of {len(maps)} tokens")
         if token == eos:
             break
         previous, state = torch.tensor([token]), taken.state

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.attention.base import Intervention, valid_frames
 from models.decoder import Decoder, DecoderStep
+from models.memory import available_bytes, require
 from models.transformer_layers import (
     Attended,
     DecoderLayer,
@@ -19,6 +20,7 @@ from models.transformer_layers import (
     sinusoids,
 )
 
+WORKING = 4  # times the size of all maps: what computing them at once takes
 MOST_FRAMES = 3_000  # two minutes; maps of self-attention on more would take over 300 MB
 
 
@@ -194,7 +196,15 @@ class TransformerDecoder(Decoder):
             The transcript, the end of the sentence included where it was written.
         most_frames
             The encoder's maps of longer recordings are left out.
+
+        Raises
+        ------
+        MemoryError
+            Where the maps are too large.
         """
+        count = len(tokens)
+        cells = self.options.decoder_layers * self.options.heads * count * (count + len(encoded))
+        require(4 * cells * WORKING, available_bytes(), f"all maps of {count} tokens")
         frames, forced = encoded[None], torch.tensor([tuple(tokens)], device=encoded.device)
         shown = len(encoded) <= most_frames
         heard = self._listen(frames, torch.tensor([len(encoded)]), maps=shown)

@@ -186,3 +186,26 @@ def test_links_with_nonsense_are_harmless():
     params = {"sample": "../x", "variant": "<b>", "step": "-3", "beam": "nan"}
     params |= {"heads": "<b>", "layer": "0"}
     assert links.read_closer(params, {}, {}) == CloserView()
+
+
+def too_large(page) -> list[bool]:
+    assert not page.exception
+    return ["more memory than there is" in each.value for each in page.error]
+
+
+def test_a_changed_decoding_that_does_not_fit_into_the_memory_is_said_in_its_place(
+    page, monkeypatch
+):
+    page.query_params["variant"] = "dot"
+    page.run()
+    monkeypatch.setattr("models.anatomy.available_bytes", lambda: 1000)
+    page.slider(key="if_temperature").set_value(0.5)
+    page.run()
+    assert too_large(page) == [True]
+
+
+def test_self_attention_that_does_not_fit_into_the_memory_is_said_in_its_place(page, monkeypatch):
+    monkeypatch.setattr("models.transformer.available_bytes", lambda: 1000)
+    page.query_params.update(variant="transformer", heads="decoder")
+    page.run()
+    assert too_large(page) == [True]

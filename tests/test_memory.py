@@ -3,8 +3,9 @@
 import pytest
 
 from app.comparison import too_large
-from models import ctc, memory, search
+from models import anatomy, ctc, memory, search, transformer
 from models.search import SearchOptions, decode
+from models.transformer import TransformerDecoder
 from tests.command import run
 from tests.searching import LETTERS, speech, tiny
 
@@ -61,6 +62,17 @@ def test_a_map_of_ctc_that_will_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(ctc, "available_bytes", lambda: 1000)
     with pytest.raises(MemoryError, match="the maps of 10 tokens need"):
         ctc.align(log_probs, [1, 2] * 5)
+
+
+def test_looking_closer_is_refused_as_well(monkeypatch):
+    encoded = speech((40,))[0][0]
+    monkeypatch.setattr(anatomy, "available_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match="the maps of 2 tokens need"):
+        anatomy.rewrite(tiny(), encoded, [1] * 40, anatomy.Change(step=30))
+    monkeypatch.setattr(transformer, "available_bytes", lambda: 1000)
+    decoder = TransformerDecoder(len(LETTERS), encoded.shape[1]).eval()
+    with pytest.raises(MemoryError, match="all maps of 5 tokens need"):
+        decoder.attention_maps(encoded, [1] * 5)
 
 
 @pytest.mark.usefixtures("use_checkpoints")

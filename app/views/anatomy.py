@@ -10,6 +10,7 @@ import streamlit as st
 from app import backend, cards, charts, panels
 from app.charts.anatomy import output_figure, step_figure, vector_figure
 from app.charts.labels import shown_token
+from app.comparison import too_large
 from app.presentation import Panel
 from app.theme import LIGHT, Palette, palette
 from app.transcript import transcript
@@ -178,10 +179,14 @@ def _what_if(subject: Subject, variant: Variant, taken: Step, step: int) -> None
         st.caption("Change something to see how the rest of the decoding changes.")
         return
     encoded = backend.encoded(subject.digest, subject.recording)
-    decoded = variant.rewrite(
-        encoded, 0, subject.result.decoded, change, subject.view.options.max_length_ratio
-    )
-    changed = backend.assessed(subject.result.info, variant, encoded, decoded)
+    longest = subject.view.options.max_length_ratio
+    try:
+        decoded = variant.rewrite(encoded, 0, subject.result.decoded, change, longest)
+        changed = backend.assessed(subject.result.info, variant, encoded, decoded)
+    except MemoryError:
+        seconds = subject.recording.seconds
+        st.error(too_large(subject.result.info.name, seconds), icon=":material/memory:")
+        return
     changed = backend.scored(changed, subject.reference, "basic")
     left, right = st.columns(2)
     with left:

@@ -9,6 +9,7 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import HeadReport
 from app import backend
 from app.charts.square import frames_map, tokens_map
+from app.comparison import too_large
 from app.links import KINDS
 from app.presentation import Panel
 from app.self_attention import SelfAttention, SquareHead
@@ -136,13 +137,12 @@ def _part(layer: int | None) -> str:
 
 def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> None:
     decoded = subject.result.decoded
-    found = backend.self_attention(
-        subject.digest,
-        subject.result.info.name,
-        tuple(decoded.alignment.tokens),
-        subject.recording,
-        decoded,
-    )
+    name, tokens = subject.result.info.name, tuple(decoded.alignment.tokens)
+    try:
+        found = backend.self_attention(subject.digest, name, tokens, subject.recording, decoded)
+    except MemoryError:
+        st.error(too_large(name, subject.recording.seconds), icon=":material/memory:")
+        return
     if found is None:
         st.info("Nothing was decoded, so nothing looked at anything.")
         return
