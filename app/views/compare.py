@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Places:
     """One place on the page: first what is being done, then what came of it."""
 
     busy: DeltaGenerator
@@ -109,7 +109,7 @@ def _nothing_chosen(infos: Sequence[VariantInfo]) -> None:
 def side_by_side(job: Job) -> None:
     """Player, spectrogram and a card for every mechanism; what is missing is decoded now."""
     with st.container(key="progress"):
-        progress = Progress(busy=st.empty(), outcome=st.empty())
+        places = Places(busy=st.empty(), outcome=st.empty())
     with st.container(key=CONTAINER):
         with st.container(key="player_bar"):
             _player(job)
@@ -119,7 +119,7 @@ def side_by_side(job: Job) -> None:
             slots = {info.name: _slot(info) for info in job.infos}
     if job.choice.reference:
         st.html(LEGEND)
-    results = _results(job, slots, progress)
+    results = _results(job, slots, places)
     with blink:
         _blink(job, results)
     if results:
@@ -155,7 +155,7 @@ def _slot(info: VariantInfo) -> DeltaGenerator:
     return slot
 
 
-def _results(job: Job, slots: Slots, progress: Progress) -> list[VariantResult]:
+def _results(job: Job, slots: Slots, places: Places) -> list[VariantResult]:
     """Show what is known, decode what is missing, and return all in the order of the cards."""
     names = [info.name for info in job.infos]
     results = backend.known(job.request, names, job.store)
@@ -164,28 +164,30 @@ def _results(job: Job, slots: Slots, progress: Progress) -> list[VariantResult]:
     missing = [info for info in job.infos if info.name not in results]
     stopped = bool(missing) and st.session_state.get("stopped") == job.request
     if not stopped:
-        results |= _decode(job, missing, slots, progress)
+        results |= _decode(job, missing, slots, places)
     ordered = [_scored(job, results[name]) for name in names if name in results]
-    progress.busy.empty()
-    with progress.outcome.container():
+    places.busy.empty()
+    with places.outcome.container():
         _outcome(job, ordered, stopped)
     return ordered
 
 
 def _decode(
-    job: Job, missing: Sequence[VariantInfo], slots: Slots, progress: Progress
+    job: Job, missing: Sequence[VariantInfo], slots: Slots, places: Places
 ) -> dict[str, VariantResult]:
     if not missing:
         return {}
     found, by_name = {}, {info.name: info for info in missing}
-    done, total = len(job.infos) - len(missing), len(job.infos)
-    bar = waiting.busy(progress.busy, "stopped", job.request)
+    seconds, total = job.recording.seconds, len(job.infos)
+    bar = waiting.busy(places.busy, "stopped", job.request)
+    progress = waiting.Progress(bar, total - len(missing), total, seconds * len(missing))
     outcomes = backend.decode(
         job.recording, job.request, [info.name for info in missing], job.store
     )
-    for step, info in enumerate(missing, start=done):
-        bar.progress(step / total, text=f"{plain(info.title)} listens · {step + 1} of {total}")
+    for info in missing:
+        progress.show(f"{info.title} listens")
         outcome = next(outcomes)
+        progress.add(seconds)
         if outcome.result is None:
             _failed_card(by_name[outcome.name], slots[outcome.name], outcome.error)
         else:

@@ -1,6 +1,5 @@
 """Every level of a stress by every mechanism: decoded with progress, stopped and continued."""
 
-import time
 from dataclasses import dataclass
 
 import streamlit as st
@@ -42,31 +41,6 @@ class Experiment:
 
     def title(self, level: float) -> str:
         return lab.title(self.trial.stress.name, level)
-
-
-@dataclass
-class Progress:
-    """How far it is, and how long it will take: audio is what takes time."""
-
-    bar: DeltaGenerator
-    done: int
-    total: int
-    waiting: float  # seconds of audio to be heard, by each mechanism
-    started: float
-    heard: float = 0.0
-
-    def show(self, what: str) -> None:
-        left = ""
-        if self.heard:
-            pace = (time.monotonic() - self.started) / self.heard
-            left = f" · about {max(1, round(pace * (self.waiting - self.heard)))} s left"
-        text = f"{plain(what)} · {min(self.done + 1, self.total)} of {self.total}{left}"
-        self.bar.progress(self.done / self.total, text=text)
-
-    def add(self, seconds: float) -> None:
-        """One more has listened to so much."""
-        self.done += 1
-        self.heard += seconds
 
 
 def points_of(experiment: Experiment) -> Points:
@@ -118,14 +92,14 @@ def _decode(experiment: Experiment, points: Points, bar: DeltaGenerator) -> list
     return list(errors.values())
 
 
-def _progress(experiment: Experiment, points: Points, bar: DeltaGenerator) -> Progress:
-    waiting = sum(
+def _progress(experiment: Experiment, points: Points, bar: DeltaGenerator) -> waiting.Progress:
+    audio = sum(
         lab.seconds(experiment.trial, level)
         for level in experiment.levels
         for info in experiment.infos
         if (level, info.name) not in points
     )
-    return Progress(bar, len(points), experiment.total, waiting, time.monotonic())
+    return waiting.Progress(bar, len(points), experiment.total, audio)
 
 
 def _decode_level(
@@ -133,7 +107,7 @@ def _decode_level(
     level: float,
     missing: list[VariantInfo],
     points: Points,
-    progress: Progress,
+    progress: waiting.Progress,
 ) -> dict[str, str]:
     heard = lab.heard(experiment.trial, level)
     request = lab.request(experiment.trial, level, experiment.options)

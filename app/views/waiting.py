@@ -1,9 +1,50 @@
 """Long work on a page: a bar with a button that ends the waiting, and one that goes on."""
 
+import time
+from dataclasses import dataclass, field
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.views.parts import plain
+
+SHORT_SECONDS, LONG_SECONDS = 3, 90  # of waiting: not worth a word, and said in minutes
 STOP = "Stop after the mechanism that is decoding now; what is finished stays."
+
+
+@dataclass
+class Progress:
+    """How far it is, and how long it will take: audio is what takes time."""
+
+    bar: DeltaGenerator
+    done: int  # decodings
+    total: int
+    audio: float  # seconds still to be listened to, by each mechanism
+    started: float = field(default_factory=time.monotonic)
+    heard: float = 0.0  # of them
+
+    def show(self, what: str) -> None:
+        """Say what is being done now."""
+        text = f"{plain(what)} · {min(self.done + 1, self.total)} of {self.total}{self._left()}"
+        self.bar.progress(self.done / self.total, text=text)
+
+    def add(self, seconds: float) -> None:
+        """One more has listened to so much."""
+        self.done += 1
+        self.heard += seconds
+
+    def _left(self) -> str:
+        if not self.heard:
+            return ""
+        elapsed = time.monotonic() - self.started
+        seconds = elapsed / self.heard * max(0.0, self.audio - self.heard)
+        if seconds < SHORT_SECONDS:
+            return ""
+        return (
+            f" · about {seconds:.0f} s left"
+            if seconds < 90
+            else f" · about {seconds / 60:.0f} min left"
+        )
 
 
 def busy(place: DeltaGenerator, key: str, mark: object, help_: str = STOP) -> DeltaGenerator:
