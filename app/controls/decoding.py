@@ -1,5 +1,7 @@
 """Decoding options, the same on every page that decodes."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from app import links
@@ -7,6 +9,62 @@ from app.controls.kept import keep
 from models.search import SearchOptions
 
 USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
+
+
+@dataclass(frozen=True)
+class Slider:
+    """How an option of `links.RANGES` is chosen."""
+
+    label: str
+    step: float
+    help: str
+
+
+SLIDERS = {
+    "beam": Slider(
+        "Beam", 1, "Hypotheses kept at every step. 1 is greedy: the likeliest token, always."
+    ),
+    "ctc": Slider(
+        "CTC weight",
+        0.1,
+        "How much CTC has a say in the beam (joint CTC/attention decoding). 0 is attention alone, "
+        "which is where loops and early stops show.",
+    ),
+    "sharpen": Slider(
+        "Attention temperature",
+        0.05,
+        "Attention energies are divided by this before the softmax: below 1 sharpens, above 1 "
+        "blurs where a mechanism listens.",
+    ),
+    "limit": Slider(
+        "Length limit (tokens per 40 ms)",
+        0.1,
+        "The decoder is cut off after this many tokens per attention frame; reaching it is what "
+        "the verdict “runaway” means.",
+    ),
+    "length": Slider(
+        "Length bonus",
+        0.1,
+        "Added to the score for every token: above 0 favours longer texts. Needs a beam.",
+    ),
+    "coverage": Slider(
+        "Coverage weight",
+        0.05,
+        "Favours hypotheses that listened to more of the recording. Needs a beam.",
+    ),
+    "lm": Slider(
+        "Language model weight",
+        0.1,
+        "How much a character language model has a say in the beam (shallow fusion). 0 leaves the "
+        "recogniser to itself, which is what shows how it listens. Needs a beam.",
+    ),
+    "words": Slider(
+        "Word bonus",
+        0.5,
+        "With a language model: added to the score for every word, since a language model favours "
+        "short texts.",
+    ),
+}
 
 
 def restore(options: SearchOptions) -> None:
@@ -28,86 +86,16 @@ def forget() -> None:
 
 def choose() -> SearchOptions:
     """Draw the controls and say what they say."""
-    beam = st.slider(
-        "Beam",
-        1,
-        20,
-        key="beam",
-        help="Hypotheses kept at every step. 1 is greedy: the likeliest token, always.",
-    )
-    ctc_weight = st.slider(
-        "CTC weight",
-        0.0,
-        1.0,
-        step=0.1,
-        key="ctc",
-        help="How much CTC has a say in the beam (joint CTC/attention decoding). 0 is attention "
-        "alone, which is where loops and early stops show.",
-    )
-    temperature = st.slider(
-        "Attention temperature",
-        0.25,
-        2.0,
-        step=0.05,
-        key="sharpen",
-        help="Attention energies are divided by this before the softmax: below 1 sharpens, above 1 "
-        "blurs where a mechanism listens.",
-    )
-    limit = st.slider(
-        "Length limit (tokens per 40 ms)",
-        0.1,
-        2.0,
-        step=0.1,
-        key="limit",
-        help="The decoder is cut off after this many tokens per attention frame; reaching it is "
-        "what the verdict “runaway” means.",
-    )
-    length = st.slider(
-        "Length bonus",
-        -2.0,
-        2.0,
-        step=0.1,
-        key="length",
-        help="Added to the score for every token: above 0 favours longer texts. Needs a beam.",
-    )
-    coverage = st.slider(
-        "Coverage weight",
-        0.0,
-        1.0,
-        step=0.05,
-        key="coverage",
-        help="Favours hypotheses that listened to more of the recording. Needs a beam.",
-    )
-    lm_weight = st.slider(
-        "Language model weight",
-        0.0,
-        1.5,
-        step=0.1,
-        key="lm",
-        help="How much a character language model has a say in the beam (shallow fusion). 0 leaves "
-        "the recogniser to itself, which is what shows how it listens. Needs a beam.",
-    )
-    word_bonus = st.slider(
-        "Word bonus",
-        -2.0,
-        4.0,
-        step=0.5,
-        key="words",
-        help="With a language model: added to the score for every word, since a language model "
-        "favours short texts.",
-        disabled=lm_weight == 0,
-    )
-    return SearchOptions(
-        beam=beam,
-        lm_weight=lm_weight,
-        word_bonus=word_bonus if lm_weight else 0.0,
-        max_length_ratio=limit,
-        length_penalty=length,
-        ctc_weight=ctc_weight,
-        coverage_penalty=coverage,
-        temperature=temperature,
-        window=_window(),
-    )
+    values: dict[str, float] = {}
+    for name, slider in SLIDERS.items():
+        limits = links.RANGES[name]
+        values[limits.option] = st.slider(
+            slider.label, limits.low, limits.high, step=slider.step, key=name, help=slider.help,
+            disabled=name == "words" and not values["lm_weight"],
+        )  # fmt: skip
+    if not values["lm_weight"]:
+        values["word_bonus"] = 0.0
+    return SearchOptions(**values, window=_window())
 
 
 def _window() -> tuple[float, float] | None:
