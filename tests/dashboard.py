@@ -143,3 +143,8 @@ def visit(browser: Browser, url: str, there: str, **context) -> Page:
     page.wait_for_selector(there)
     page.wait_for_selector(IDLE)
     return page
+
+
+def wait_for_address(page: Page, part: str) -> None:
+    """Wait until the address has this part: Playwright learns of a change a little later."""
+    page.wait_for_url(lambda url: part in url)

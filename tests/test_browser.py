@@ -17,6 +17,7 @@ from tests.dashboard import (
     PATIENCE,
     Traffic,
     open_page,
+    wait_for_address,
 )
 
 STORY = SAMPLES / "long_story.ogg"
@@ -100,7 +101,7 @@ def test_a_link_shows_its_view(page):
     assert "An old telephone" in page.locator("h1").inner_text()
     cards = page.locator(".attn-head code").all_inner_texts()
     assert cards == ["location", "ctc"]
-    assert "beam=2" in page.url
+    wait_for_address(page, "beam=2")
     spans = ranges(page)
     assert spans[0] == spans[1] == spans[2]
     assert spans[0] == pytest.approx([0, audio(page, "duration")], abs=0.01)

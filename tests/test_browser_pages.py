@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
 from tests.conftest import SAMPLES
-from tests.dashboard import FOLLOWED, IDLE, visit
+from tests.dashboard import FOLLOWED, IDLE, visit, wait_for_address
 from tests.test_browser import audio, plot, ranges_of, spot, wait_for_audio
 
 CLOSER = "closer?sample=old_telephone&variant="
@@ -19,10 +19,6 @@ TEXT_TO_TEXT = CLOSER + "transformer&heads=decoder"
 STRESS = "stress?sample=old_telephone&variants=location%2Cctc&levels=2"
 CURSORS = "document.querySelectorAll('.attn-cursor[style*=\"display: block\"]').length === %d"
 DRAWN = "figures => document.querySelectorAll('.st-key-listen .js-plotly-plot').length >= figures"
-
-
-def wait_for_address(page: Page, part: str) -> None:
-    page.wait_for_function("part => location.search.includes(part)", arg=part)
 
 
 def weights(page: Page) -> list[float]:

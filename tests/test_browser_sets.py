@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import runs
-from tests.dashboard import running, visit
+from tests.dashboard import running, visit, wait_for_address
 from tests.evaluated import VARIANTS, real_run
 
 PLAYING = "(() => { const a = document.querySelector('.st-key-listen_audio audio'); return %s })()"
@@ -32,13 +32,13 @@ def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address)
     cell.click()
     page.wait_for_selector("td.attn-chosen")
     page.wait_for_function(f"document.querySelectorAll('.attn-tile').length === {count}")
-    assert "kind=" in page.url
-    assert "variants=" in page.url
+    wait_for_address(page, "kind=")
+    wait_for_address(page, "variants=")
     page.locator(".attn-tile").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".attn-led")
     page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
-    assert "utterance=" in page.url
+    wait_for_address(page, "utterance=")
     page.locator(".attn-led .attn-evidence").first.click()
     page.wait_for_function(PLAYING % "a && !a.paused")
     again = visit(browser, page.url, ".attn-led")
@@ -56,7 +56,7 @@ def test_a_point_leads_to_its_maps(browser, address):
     page.mouse.move(*place)
     page.mouse.click(*place)
     page.wait_for_selector(".attn-led")
-    assert "look=" in page.url
+    wait_for_address(page, "look=")
     page.close()
 
 
