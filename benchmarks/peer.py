@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,7 +117,7 @@ def _compare(theirs, ours: LSTMDecoder, weight: float, options: Namespace) -> di
 def _apart(theirs, encoded: Tensor, hypothesis: Hypothesis) -> float:
     """How far our maps of a hypothesis are from what ESPnet's modules listen to, writing it."""
     maps = espnet_maps(theirs, encoded, hypothesis.tokens)  # (heads, tokens, frames)
-    return float((maps - torch.from_numpy(hypothesis.weights)).abs().max())
+    return float(np.abs(maps.numpy() - hypothesis.weights).max())
 
 
 @torch.no_grad()

@@ -1,0 +1,30 @@
+"""The dashboard with mechanisms that take their time, so that Stop is clicked in the middle."""
+
+import runpy
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from models.recogniser import Variant  # noqa: E402
+
+SECONDS = 0.8  # each
+
+
+def slow(decode):
+    """The same, later."""
+
+    def decode_slowly(*arguments, **options):
+        time.sleep(SECONDS)
+        return decode(*arguments, **options)
+
+    decode_slowly.slow = True
+    return decode_slowly
+
+
+if not hasattr(Variant.decode, "slow"):  # this script runs again with every change on the page
+    Variant.decode = slow(Variant.decode)
+runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")
