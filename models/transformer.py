@@ -20,7 +20,7 @@ from models.transformer_layers import (
     sinusoids,
 )
 
-WORKING = 4  # times the size of all maps: what computing them at once takes
+WORKING = 4  # times the size of all maps: computing them at once takes 2 to 3 (measured)
 MOST_FRAMES = 3_000  # two minutes; maps of self-attention on more would take over 300 MB
 
 
