@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import Attention, Intervention, Shared, Sizes, build, mechanisms
+from models.attention.base import (
+    Attention,
+    Intervention,
+    Shared,
+    Sizes,
+    build,
+    mechanisms,
+    repeat,
+)
 
 TABLE = 256  # tokens up to which what they add to the gates is computed before the first step
 
@@ -99,6 +107,10 @@ class Decoder(nn.Module):
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[Any, Any]:
         """Memory and first state for speech (batch, frames, dim) of those lengths (batch,)."""
         raise NotImplementedError
+
+    def repeat(self, memory: Any, times: int) -> Any:
+        """The memory for so many hypotheses of each recording, one after the other."""
+        return repeat(memory, times)
 
     def step(
         self,
@@ -191,6 +203,9 @@ class LSTMDecoder(Decoder):
         recurrent = self._recurrent().unflatten(0, (4, -1)).mT  # (4, context + units, units)
         gates = Shared(Gates(recurrent, written))
         return memory, DecoderState(zeros, zeros, self.attention.initial_state(memory), gates)
+
+    def repeat(self, memory: Any, times: int) -> Any:
+        return self.attention.repeat(memory, times)
 
     def _recurrent(self) -> Tensor:
         """(4 units, context + units): from context and state to the first layer's gates."""

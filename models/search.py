@@ -204,7 +204,7 @@ class _Search:
         beam, device = options.beam, encoded.device
         memory, state = decoder.begin(encoded, lengths)
         rows = torch.arange(len(encoded), device=device).repeat_interleave(beam)
-        self.memory = gather(memory, rows) if len(encoded) > 1 else _share(memory, beam)
+        self.offered, self.memory = memory, decoder.repeat(memory, beam)
         covers = options.coverage_penalty != 0
         start = fusion.initial_state(len(rows)) if fusion else None
         self.growing = _Growing(
@@ -363,7 +363,8 @@ class _Search:
         kept = torch.tensor(kept, device=self.scores.device)
         slots = torch.arange(self.options.beam, device=kept.device)
         hypotheses = (kept.unsqueeze(1) * len(slots) + slots).flatten()
-        self.memory = gather(self.memory, hypotheses)
+        self.offered = gather(self.offered, kept)
+        self.memory = self.decoder.repeat(self.offered, self.options.beam)
         self.growing = gather(self.growing, hypotheses)
         self.scores = self.scores[kept]
         if self.scorer is not None:
@@ -392,15 +393,3 @@ class _Search:
             yield Place(self.length - 1, self.recordings[row], slot)
         for number in self.recordings:
             yield from (ended.place for ended in self._best(number))
-
-
-def _share(memory: Any, times: int) -> Any:
-    """One recording's memory for several hypotheses, without copies where that is no slower."""
-    if memory is None:
-        return None
-    if not isinstance(memory, Tensor):
-        items = [_share(item, times) for item in memory]
-        return type(memory)(*items) if hasattr(memory, "_fields") else type(memory)(items)
-    shared = memory.expand(times, *memory.shape[1:])
-    # With an axis of heads, too, every batched product would copy it.
-    return shared if memory.dim() < 4 or memory.shape[1] == 1 else shared.contiguous()

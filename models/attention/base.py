@@ -38,7 +38,11 @@ State = Any  # None, or a NamedTuple of batch-first tensors: what a hypothesis r
 
 
 class Memory(NamedTuple):
-    """What one batch of utterances offers to every step; computed once by `Attention.prepare`."""
+    """What one batch of utterances offers to every step; computed once by `Attention.prepare`.
+
+    A mechanism that `shares_memory` may be given fewer keys and values than queries: each row then
+    serves as many neighbouring queries, the hypotheses of one recording.
+    """
 
     keys: Tensor | None  # (batch, heads, frames, key_dim), what the query is compared with
     values: Tensor  # (batch, heads or 1, frames, value_dim), what the context is made of
@@ -186,6 +190,11 @@ def gather(tree: Any, index: Tensor) -> Any:
     return _each(tree, lambda tensor: tensor.index_select(0, index))
 
 
+def repeat(tree: Any, times: int) -> Any:
+    """Every row of a memory or state so many times, one after the other."""
+    return _each(tree, lambda tensor: tensor.repeat_interleave(times, 0))
+
+
 def rows(tree: Any, chosen: slice) -> Any:
     """Neighbouring rows of every tensor of a memory or state, as views."""
     return _each(tree, lambda tensor: tensor[chosen])
@@ -203,6 +212,25 @@ def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
         raise TypeError(f"cannot re-index a {type(tree).__name__}")
     items = [_each(item, change) for item in tree]
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
+def products(vectors: Tensor, shared: Tensor) -> Tensor:
+    """Multiply every vector with its recording's matrices.
+
+    Parameters
+    ----------
+    vectors
+        (batch, heads, size).
+    shared
+        (recordings, heads, size, out); the batch holds equally many neighbours of each recording.
+
+    Returns
+    -------
+    Tensor
+        (batch, heads, out).
+    """
+    together = vectors.unflatten(0, (len(shared), -1)).transpose(1, 2)
+    return (together @ shared).transpose(1, 2).flatten(0, 1)  # in (recordings, heads, each, out)
 
 
 def valid_frames(lengths: Tensor, frames: int) -> Tensor:
@@ -244,6 +272,7 @@ class Attention(nn.Module):
     title: ClassVar[str]
     paper: ClassVar[str]
     wants_previous_output: ClassVar[bool] = False  # query ends with the previous output's embedding
+    shares_memory: ClassVar[bool] = False  # works with keys and values for several queries each
 
     def __init__(self, context_dim: int, heads: int = 1) -> None:
         super().__init__()
@@ -270,6 +299,12 @@ class Attention(nn.Module):
     def make_values(self, encoded: Tensor) -> Tensor:
         """Encoded frames as values, (batch, heads or 1, frames, value_dim)."""
         return encoded[:, None]
+
+    def repeat(self, memory: Memory, times: int) -> Memory:
+        """The memory for so many hypotheses of each recording, one after the other."""
+        if self.shares_memory:
+            return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+        return repeat(memory, times)
 
     def initial_state(self, memory: Memory) -> State:
         """What a hypothesis remembers before its first step."""
@@ -322,7 +357,7 @@ class Attention(nn.Module):
 
     def read(self, weights: Tensor, memory: Memory) -> Tensor:
         """(batch, context_dim) weighted sum of the values."""
-        return (weights[:, :, None] @ memory.values).flatten(1)
+        return products(weights, memory.values).flatten(1)
 
     def advance(
         self, query: Tensor, memory: Memory, state: State, context: Tensor, weights: Tensor

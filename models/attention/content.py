@@ -1,11 +1,14 @@
 """Mechanisms that choose frames by what they contain: no memory of where they listened before."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Attention, Memory, State, register, rows
+from models.attention.base import Attention, Memory, Shared, State, products, register, rows
 
-CACHED = 2**20  # numbers inside the tanh at once: 4 MB, so that many hypotheses stay in the cache
+CACHED = 2**19  # numbers inside the tanh at once: 2 MB, so that many hypotheses stay in the cache
 
 
 def tanh_score(vector: Tensor, inside: Tensor) -> Tensor:
@@ -40,6 +43,8 @@ def split_heads(frames: Tensor, heads: int) -> Tensor:
 class DotScore(Attention):
     """Scaled dot product ``scaling * tanh(W q + b) . tanh(V h_t + c)`` per head."""
 
+    shares_memory = True
+
     def __init__(
         self,
         encoder_dim: int,
@@ -60,8 +65,14 @@ class DotScore(Attention):
 
     def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
         asked = self.query(query).tanh() * self.scaling
-        asked = asked.unflatten(-1, (self.heads, 1, -1))  # (batch, heads, 1, dim)
-        return (asked @ memory.keys.mT).squeeze(2)
+        return products(asked.unflatten(-1, (self.heads, -1)), memory.keys.mT)
+
+
+class History(NamedTuple):
+    """What the past adds inside the tanh of an additive energy: features, projected."""
+
+    features: Tensor  # (batch, heads, frames or 1, channels)
+    projection: Shared | None = None  # of (heads, channels, dim); None: as large as they must be
 
 
 class AdditiveScore(Attention):
@@ -73,6 +84,7 @@ class AdditiveScore(Attention):
     ESPnet's bias on the energy is left out: the softmax does not see it.
     """
 
+    shares_memory = True
     history_term: str | None = None  # name of what `history` adds
 
     def __init__(
@@ -99,31 +111,35 @@ class AdditiveScore(Attention):
         """(batch, heads, 1, dim) from the query."""
         return self.query(query).unflatten(-1, (self.heads, 1, -1))
 
-    def history(self, memory: Memory, state: State) -> Tensor | None:
-        """New tensor (batch, heads, frames or 1, dim): what the past adds inside the tanh."""
+    def history(self, memory: Memory, state: State) -> History | None:
+        """What the past adds inside the tanh."""
         return None
+
+    def direction(self) -> Tensor:
+        """(heads, 1, dim): what the tanh is multiplied with."""
+        return self.score * self.scaling
 
     def content(self, query: Tensor, memory: Memory) -> Tensor:
         """(batch, heads, frames) energies without the history."""
-        return tanh_score(self.score * self.scaling, memory.keys + self.ask(query))
+        return self._score(memory.keys, self.ask(query), None)
 
     def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
-        at_once = max(1, CACHED // memory.keys[0].numel())
-        if at_once >= len(query) or torch.is_grad_enabled():
-            return self._energies(query, memory, state)
-        starts = range(0, len(query), at_once)
-        parts = [slice(start, start + at_once) for start in starts]
-        return torch.cat([self._energies(query[p], rows(memory, p), rows(state, p)) for p in parts])
-
-    def _energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
         history = self.history(memory, state)
         if history is None:
             return self.content(query, memory)
-        if history.size(2) == 1:  # the same for every frame
-            inside = memory.keys + (self.ask(query) + history)
-        else:
-            inside = history.add_(memory.keys).add_(self.ask(query))
-        return tanh_score(self.score * self.scaling, inside)
+        return self._score(memory.keys, self.ask(query), history)
+
+    def _score(self, keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
+        """(batch, heads, frames) energies, many hypotheses in parts that stay in the cache."""
+        direction, times = self.direction(), len(asked) // len(keys)
+        at_once = max(1, CACHED // keys[0].numel())
+        if at_once >= len(asked) or torch.is_grad_enabled():
+            return tanh_score(direction, _inside(keys, asked, history))
+        energies = [
+            tanh_score(direction, _inside(keys[recordings], asked[p], rows(history, p)))
+            for recordings, p in _parts(len(keys), times, at_once)
+        ]
+        return torch.cat(energies)
 
     def terms(self, query: Tensor, memory: Memory, state: State) -> dict[str, Tensor]:
         content = self.content(query, memory)
@@ -133,12 +149,39 @@ class AdditiveScore(Attention):
         return {"content": content, self.history_term: full - content}
 
 
+def _inside(keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
+    """(batch, heads, frames, dim) that the tanh is taken of: a new tensor."""
+    if history is not None and history.projection is not None:
+        inside = (history.features @ history.projection.value).add_(asked)
+        inside.unflatten(0, (len(keys), -1)).add_(keys[:, None])
+        return inside
+    if history is not None:
+        asked = asked + history.features
+    each = asked.unflatten(0, (len(keys), -1))  # (recordings, each, heads, 1, dim)
+    return (keys[:, None] + each).flatten(0, 1)
+
+
+def _parts(recordings: int, times: int, at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Recordings and their hypotheses, so many hypotheses at once."""
+    if at_once >= times:
+        step = at_once // times
+        for start in range(0, recordings, step):
+            yield slice(start, start + step), slice(start * times, (start + step) * times)
+        return
+    for recording in range(recordings):
+        end = (recording + 1) * times
+        for start in range(recording * times, end, at_once):
+            yield slice(recording, recording + 1), slice(start, min(start + at_once, end))
+
+
 @register("equal", "no attention", "Equal (no attention)", "ESPnet's NoAtt; the uniform baseline")
 class Equal(Attention):
     """Every valid frame gets the same weight: ``a_t = 1 / T``; the query is not looked at.
 
     The context is the mean of the encoder output, (batch, encoder_dim), at every step.
     """
+
+    shares_memory = True
 
     def __init__(self, encoder_dim: int, query_dim: int) -> None:
         super().__init__(context_dim=encoder_dim)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Memory, register
-from models.attention.content import AdditiveScore
+from models.attention.base import Memory, Shared, register
+from models.attention.content import AdditiveScore, History
 from models.attention.location import LocationFeatures, uniform
 
 
@@ -37,8 +37,8 @@ class Coverage(AdditiveScore):
     def initial_state(self, memory: Memory) -> CoverageState:
         return CoverageState(uniform(memory))
 
-    def history(self, memory: Memory, state: CoverageState) -> Tensor:
-        return state.total[..., None] * self.coverage  # (batch, 1, frames, attention_dim)
+    def history(self, memory: Memory, state: CoverageState) -> History:
+        return History(state.total[..., None], Shared(self.coverage[None, None]))
 
     def advance(self, query, memory, state, context, weights) -> CoverageState:
         return CoverageState(state.total + weights)
@@ -75,7 +75,7 @@ class CoverageLocation(AdditiveScore):
     def initial_state(self, memory: Memory) -> CoverageState:
         return CoverageState(uniform(memory))
 
-    def history(self, memory: Memory, state: CoverageState) -> Tensor:
+    def history(self, memory: Memory, state: CoverageState) -> History:
         return self.coverage(state.total)
 
     def advance(self, query, memory, state, context, weights) -> CoverageState:

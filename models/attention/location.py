@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Memory, register, weights_dtype
-from models.attention.content import AdditiveScore
+from models.attention.base import Memory, Shared, register, weights_dtype
+from models.attention.content import AdditiveScore, History
 
 CHOROWSKI = "Chorowski et al. 2015, arXiv 1506.07503"
 
@@ -70,10 +70,10 @@ class LocationFeatures(nn.Module):
         self.project = nn.Parameter(torch.empty(heads, channels, dim // heads))
         nn.init.uniform_(self.project, -(channels**-0.5), channels**-0.5)  # as nn.Linear does
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, heads * maps, frames) to (batch, heads, frames, dim / heads)."""
+    def forward(self, maps: Tensor) -> History:
+        """The past that maps (batch, heads * maps, frames) are, (batch, heads, frames, ...)."""
         filtered = self.filters(maps).unflatten(1, (self.heads, -1))  # (batch, heads, channels, fr)
-        return filtered.mT @ self.project
+        return History(filtered.mT, Shared(self.project))
 
 
 @register("location", "location", "Location-aware", CHOROWSKI)
@@ -103,7 +103,7 @@ class Location(AdditiveScore):
     def initial_state(self, memory: Memory) -> LocationState:
         return LocationState(uniform(memory))
 
-    def history(self, memory: Memory, state: LocationState) -> Tensor:
+    def history(self, memory: Memory, state: LocationState) -> History:
         return self.location(state.weights)
 
     def advance(self, query, memory, state, context, weights) -> LocationState:
@@ -141,7 +141,7 @@ class Location2D(AdditiveScore):
     def initial_state(self, memory: Memory) -> WindowState:
         return WindowState(uniform(memory, self.window))
 
-    def history(self, memory: Memory, state: WindowState) -> Tensor:
+    def history(self, memory: Memory, state: WindowState) -> History:
         return self.location(state.maps)
 
     def advance(self, query, memory, state, context, weights) -> WindowState:
@@ -187,8 +187,8 @@ class LocationRecurrent(AdditiveScore):
         zeros = maps.new_zeros(len(maps), self.lstm.hidden_size)
         return self._remember(maps, memory, RecurrentState(zeros, zeros))
 
-    def history(self, memory: Memory, state: RecurrentState) -> Tensor:
-        return state.hidden[:, None, None]  # (batch, 1, 1, attention_dim)
+    def history(self, memory: Memory, state: RecurrentState) -> History:
+        return History(state.hidden[:, None, None])  # (batch, 1, 1, attention_dim)
 
     def advance(self, query, memory, state, context, weights) -> RecurrentState:
         return self._remember(weights, memory, state)

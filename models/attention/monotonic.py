@@ -15,7 +15,7 @@ from models.attention.base import (
     register,
     weights_dtype,
 )
-from models.attention.content import AdditiveScore, tanh_score
+from models.attention.content import AdditiveScore
 from models.attention.location import LocationState, first_frame
 
 RAFFEL = "Raffel et al. 2017, arXiv 1704.00784"
@@ -147,9 +147,11 @@ class Monotonic(AdditiveScore):
     def initial_state(self, memory: Memory) -> LocationState:
         return LocationState(first_frame(memory))
 
+    def direction(self) -> Tensor:
+        return self.gain * F.normalize(self.score, dim=-1)
+
     def content(self, query: Tensor, memory: Memory) -> Tensor:
-        direction = self.gain * F.normalize(self.score, dim=-1)
-        return tanh_score(direction, memory.keys + self.ask(query)) + self.offset
+        return super().content(query, memory) + self.offset
 
     def normalise(self, energies: Tensor, frames: Tensor, memory: Memory, state) -> Tensor:
         energies = energies.to(weights_dtype(energies))
@@ -237,6 +239,8 @@ class GaussianMixture(Attention):
     mixtures
         Number of Gaussians.
     """
+
+    shares_memory = True
 
     def __init__(
         self, encoder_dim: int, query_dim: int, *, attention_dim: int, mixtures: int

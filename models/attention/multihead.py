@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import Attention, Memory, register
-from models.attention.content import AdditiveScore, DotScore, split_heads
+from models.attention.base import Attention, Memory, Shared, register
+from models.attention.content import AdditiveScore, DotScore, History, split_heads
 from models.attention.location import LocationFeatures, LocationState, uniform
 
 VASWANI = "Vaswani et al. 2017, arXiv 1706.03762"
@@ -85,7 +85,7 @@ class MultiHeadLocationScore(ProjectedValues, AdditiveScore):
     def initial_state(self, memory: Memory) -> LocationState:
         return LocationState(uniform(memory, self.heads))
 
-    def history(self, memory: Memory, state: LocationState) -> Tensor:
+    def history(self, memory: Memory, state: LocationState) -> History:
         return self.location(state.weights)
 
     def advance(self, query, memory, state, context, weights) -> LocationState:
@@ -142,10 +142,10 @@ class MultiResolutionFeatures(LocationFeatures):
         with torch.no_grad():
             self.filters.weight.mul_(live)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, maps: Tensor) -> History:
         filters = self.filters.weight * self.live
         filtered = F.conv1d(maps, filters, padding=filters.size(-1) // 2, groups=self.heads)
-        return filtered.unflatten(1, (self.heads, -1)).mT @ self.project
+        return History(filtered.unflatten(1, (self.heads, -1)).mT, Shared(self.project))
 
 
 @register(
