@@ -116,7 +116,7 @@ def main() -> int:
     )
     parser.add_argument("--mechanisms", nargs="+", default=list(decoders()), help="default: all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of speech (default 10)")
-    parser.add_argument("--characters", type=float, default=15.0, help="a second (default 15)")
+    parser.add_argument("--characters", type=float, default=12.0, help="a second (default 12)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16], help="recordings at once")
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5, 10])
     parser.add_argument("--ctc-weight", type=float, default=0.3, help="for beams (default 0.3)")

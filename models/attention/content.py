@@ -11,17 +11,17 @@ from models.attention.base import Attention, Memory, Shared, State, products, re
 CACHED = 2**19  # numbers inside the tanh at once: 2 MB, so that many hypotheses stay in the cache
 
 
-def tanh_score(vector: Tensor, inside: Tensor) -> Tensor:
-    """Compute ``vector . tanh(inside)`` over the last axis; `inside` is overwritten.
+def tanh_score(vector: Tensor, twice: Tensor) -> Tensor:
+    """Compute ``vector . tanh(twice / 2)`` over the last axis; `twice` is overwritten.
 
-    On CPU ``tanh x = 2 sigmoid(2x) - 1`` is several times faster than PyTorch's tanh, which is
-    most of an additive step; in half precision the difference would cost digits.
+    On CPU ``tanh x = 2 sigmoid(2x) - 1`` is several times faster than PyTorch's tanh, which would
+    be most of an additive step; in half precision the difference would cost digits.
 
     Parameters
     ----------
     vector
         (heads, 1, dim).
-    inside
+    twice
         (batch, heads, frames, dim).
 
     Returns
@@ -29,9 +29,9 @@ def tanh_score(vector: Tensor, inside: Tensor) -> Tensor:
     Tensor
         (batch, heads, frames).
     """
-    if inside.device.type != "cpu" or inside.dtype != torch.float32:
-        return (vector @ inside.tanh_().mT).squeeze(2)
-    doubled = (2 * vector) @ inside.mul_(2).sigmoid_().mT  # rows times columns: 8x a column gemv
+    if twice.device.type != "cpu" or twice.dtype != torch.float32:
+        return (vector @ twice.mul_(0.5).tanh_().mT).squeeze(2)
+    doubled = (2 * vector) @ twice.sigmoid_().mT  # rows times columns: 8x a column gemv
     return doubled.squeeze(2) - vector.sum(-1)
 
 
@@ -134,9 +134,9 @@ class AdditiveScore(Attention):
         direction, times = self.direction(), len(asked) // len(keys)
         at_once = max(1, CACHED // keys[0].numel())
         if at_once >= len(asked) or torch.is_grad_enabled():
-            return tanh_score(direction, _inside(keys, asked, history))
+            return tanh_score(direction, _twice_inside(keys, asked, history))
         energies = [
-            tanh_score(direction, _inside(keys[recordings], asked[p], rows(history, p)))
+            tanh_score(direction, _twice_inside(keys[recordings], asked[p], rows(history, p)))
             for recordings, p in _parts(len(keys), times, at_once)
         ]
         return torch.cat(energies)
@@ -149,16 +149,21 @@ class AdditiveScore(Attention):
         return {"content": content, self.history_term: full - content}
 
 
-def _inside(keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
-    """(batch, heads, frames, dim) that the tanh is taken of: a new tensor."""
-    if history is not None and history.projection is not None:
-        inside = (history.features @ history.projection.value).add_(asked)
-        inside.unflatten(0, (len(keys), -1)).add_(keys[:, None])
-        return inside
-    if history is not None:
+def _twice_inside(keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
+    """(batch, heads, frames, dim): two times what the tanh is taken of, a new tensor."""
+    projected = history is not None and history.projection is not None
+    if history is not None and not projected:
         asked = asked + history.features
-    each = asked.unflatten(0, (len(keys), -1))  # (recordings, each, heads, 1, dim)
-    return (keys[:, None] + each).flatten(0, 1)
+    each = (2 * asked).unflatten(0, (len(keys), -1))  # (recordings, each, heads, 1, dim)
+    inside = torch.add(each, keys[:, None], alpha=2).flatten(0, 1)
+    if not projected:
+        return inside
+    features, projection = history.features, history.projection.value
+    if torch.is_grad_enabled() or features.dtype != inside.dtype:
+        return inside + features @ (2 * projection)
+    every = projection.expand(len(features), *projection.shape).flatten(0, 1)
+    inside.flatten(0, 1).baddbmm_(features.flatten(0, 1), every, alpha=2)  # no copy of the largest
+    return inside
 
 
 def _parts(recordings: int, times: int, at_once: int) -> Iterator[tuple[slice, slice]]:
