@@ -162,6 +162,9 @@ class TransformerDecoder(Decoder):
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[TransformerMemory, TransformerState]:
         return self._offer(self._listen(encoded, lengths))
 
+    def repeat(self, memory: TransformerMemory, times: int) -> TransformerMemory:
+        return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+
     def step(
         self,
         previous: Tensor,

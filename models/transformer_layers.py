@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention.base import Intervention, weights_dtype
+from models.attention.base import Intervention, products, weights_dtype
 from models.attention.content import split_heads
 
 SLOWEST = 10_000.0  # ratio of the fastest sinusoid's frequency to the slowest one's
@@ -112,14 +112,16 @@ class GlobalAttention(nn.Module):
         source
             (batch, queries, dim).
         offered
-            Of the global token and of the positions.
+            Of the global token and of the positions, for each or for several neighbours of a batch.
         visible
             Bool that broadcasts to (batch, heads, queries, positions), at least one in each row;
             all where it is missing. The global token is always visible.
         intervention
             Its temperature, and the terms ``content`` (of positions) and ``global`` to drop.
         """
-        energies = self._queries(source) @ offered.keys.mT  # (batch, heads, queries, 1 + positions)
+        energies = products(
+            self._queries(source), offered.keys.mT
+        )  # (batch, heads, queries, 1 + positions)
         energies = energies.to(weights_dtype(energies))
         token, energies = energies[..., :1], energies[..., 1:]
         if intervention is not None:
@@ -132,7 +134,7 @@ class GlobalAttention(nn.Module):
         weights = energies.softmax(-1)
         mass = (token - energies.logsumexp(-1, keepdim=True)).sigmoid()
         shares = torch.cat((mass, (1 - mass) * weights), -1)
-        return Attended(self._merge(shares @ offered.values), weights, mass.squeeze(-1))
+        return Attended(self._merge(products(shares, offered.values)), weights, mass.squeeze(-1))
 
     def fused(self, source: Tensor, offered: KeysValues, visible: Tensor) -> Attended:
         """The same context without maps, whose memory would grow with the square of the length."""
@@ -221,7 +223,8 @@ class DecoderLayer(nn.Module):
         hidden
             (batch, tokens, dim), the new tokens.
         cache, memory
-            Keys and values of the tokens before, for self-attention, and of the frames.
+            Keys and values of the tokens before, for self-attention, and of the frames, which all
+            hypotheses of a recording may have in common.
         causal
             (tokens, tokens before + tokens) bool, which each may see; None: all of them.
         audible

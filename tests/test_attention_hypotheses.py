@@ -48,13 +48,14 @@ def test_each_hypothesis_hears_its_own_recording(name, cached, monkeypatch):
         assert_close(mine, theirs, **CLOSE)
 
 
-def test_products_of_every_row_with_its_recordings_matrix():
+@pytest.mark.parametrize("queries", [1, 4])
+def test_products_of_every_row_with_its_recordings_matrix(queries):
     shared = torch.randn(2, 3, 5, 4)  # (recordings, heads, size, out)
-    vectors = torch.randn(6, 3, 5)
-    found = products(vectors, shared)
+    each = torch.randn(6, 3, queries, 5)
+    found = products(each, shared)
     for row in range(6):
         for head in range(3):
-            assert_close(found[row, head], vectors[row, head] @ shared[row // 3, head])
+            assert_close(found[row, head], each[row, head] @ shared[row // 3, head])
 
 
 def test_keys_and_values_are_not_copied_for_hypotheses():

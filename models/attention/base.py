@@ -214,23 +214,25 @@ def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 
-def products(vectors: Tensor, shared: Tensor) -> Tensor:
-    """Multiply every vector with its recording's matrices.
+def products(each: Tensor, shared: Tensor) -> Tensor:
+    """Multiply what every hypothesis has with the matrices of its recording.
 
     Parameters
     ----------
-    vectors
-        (batch, heads, size).
+    each
+        (batch, heads, queries, size).
     shared
         (recordings, heads, size, out); the batch holds equally many neighbours of each recording.
 
     Returns
     -------
     Tensor
-        (batch, heads, out).
+        (batch, heads, queries, out).
     """
-    together = vectors.unflatten(0, (len(shared), -1)).transpose(1, 2)
-    return (together @ shared).transpose(1, 2).flatten(0, 1)  # in (recordings, heads, each, out)
+    times = len(each) // len(shared)
+    together = each.unflatten(0, (-1, times)).transpose(1, 2).flatten(2, 3)
+    found = together @ shared  # (recordings, heads, times * queries, out)
+    return found.unflatten(2, (times, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def valid_frames(lengths: Tensor, frames: int) -> Tensor:
@@ -357,7 +359,7 @@ class Attention(nn.Module):
 
     def read(self, weights: Tensor, memory: Memory) -> Tensor:
         """(batch, context_dim) weighted sum of the values."""
-        return products(weights, memory.values).flatten(1)
+        return products(weights[:, :, None], memory.values).flatten(1)
 
     def advance(
         self, query: Tensor, memory: Memory, state: State, context: Tensor, weights: Tensor

@@ -65,7 +65,8 @@ class DotScore(Attention):
 
     def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
         asked = self.query(query).tanh() * self.scaling
-        return products(asked.unflatten(-1, (self.heads, -1)), memory.keys.mT)
+        asked = asked.unflatten(-1, (self.heads, 1, -1))  # (batch, heads, 1, dim)
+        return products(asked, memory.keys.mT).squeeze(2)
 
 
 class History(NamedTuple):

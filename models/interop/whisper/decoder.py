@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Intervention, valid_frames
+from models.attention.base import Intervention, products, valid_frames
 from models.decoder import Decoder, DecoderStep
 
 NEVER = -torch.inf
@@ -91,6 +91,9 @@ class WhisperDecoder(Decoder):
             state = step.state._replace(pending=chosen)
         return memory, state
 
+    def repeat(self, memory: WhisperMemory, times: int) -> WhisperMemory:
+        return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+
     def _prompt_after_start(self) -> tuple[int, ...]:
         """Tokens of the prompt, -1 where the model shall choose the language."""
         return ((-1,) if self.prompt.languages else ()) + self.prompt.rest
@@ -168,7 +171,7 @@ class WhisperDecoder(Decoder):
         attention, asked = layer.encoder_attn, intervention or Intervention()
         normed = layer.encoder_attn_layer_norm(hidden)[:, None]
         query = self._split(attention.q_proj(normed) * attention.scaling)
-        energies = (query @ cross.keys.transpose(2, 3))[:, :, 0]  # (batch, heads, window)
+        energies = products(query, cross.keys.mT)[:, :, 0]  # (batch, heads, window)
         if "content" in asked.dropped:
             energies = torch.zeros_like(energies)
         energies = energies / asked.temperature
@@ -180,7 +183,7 @@ class WhisperDecoder(Decoder):
             energies = torch.full_like(energies, NEVER)
             energies[:, :, :size] = seen
         maps = seen.masked_fill(~valid, NEVER).softmax(-1)
-        heard = energies.softmax(-1)[:, :, None] @ cross.values
+        heard = products(energies.softmax(-1)[:, :, None], cross.values)
         return hidden + self._joined(attention, heard), maps
 
     def _split(self, positions: Tensor) -> Tensor:
@@ -202,6 +205,9 @@ class Windowed(Decoder):
 
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[WhisperMemory, WhisperState]:
         return self.decoder.begin(self.windows, lengths)
+
+    def repeat(self, memory: WhisperMemory, times: int) -> WhisperMemory:
+        return self.decoder.repeat(memory, times)
 
     def step(self, previous, memory, state, intervention=None) -> DecoderStep:
         return self.decoder.step(previous, memory, state, intervention)
