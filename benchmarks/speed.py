@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="JSON file, sections are added to it")
     made.add_argument("--only", nargs="+", choices=SECTIONS, help="sections (default: all)")
     made.add_argument("--seconds", type=float, default=10.0, help="of the recording (default 10)")
-    made.add_argument("--characters", type=float, default=15.0, help="a second (default 15)")
+    made.add_argument("--characters", type=float, default=12.0, help="a second (default 12)")
     made.add_argument("--beam", type=int, default=10, help="hypotheses (default 10)")
     made.add_argument("--recordings", type=int, default=16, help="at once (default 16)")
     made.add_argument("--repeats", type=int, default=3, help="runs of which the median counts")

@@ -17,6 +17,7 @@ from models.attention.base import (
     mechanisms,
     repeat,
 )
+from models.packed import Packed
 
 TABLE = 256  # tokens up to which what they add to the gates is computed before the first step
 
@@ -38,12 +39,9 @@ class DecoderStep(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """The first layer's weights in the form in which a step needs them.
+    """The first layer's weights in the form in which a step needs them."""
 
-    One matrix for each gate: two cores share four small products better than one wide one.
-    """
-
-    recurrent: Tensor  # (4, context + units, units), of context and state
+    recurrent: Packed  # (4 units, context + units), of context and state
     written: Tensor | None  # (vocabulary, 4 units), of each token; None: computed at every step
 
 
@@ -200,8 +198,7 @@ class LSTMDecoder(Decoder):
         written = None
         if self.vocabulary <= TABLE and not self.training:  # else there is dropout on embeddings
             written = self._written(self.embedding.weight)
-        recurrent = self._recurrent().unflatten(0, (4, -1)).mT  # (4, context + units, units)
-        gates = Shared(Gates(recurrent, written))
+        gates = Shared(Gates(Packed(self._recurrent()), written))
         return memory, DecoderState(zeros, zeros, self.attention.initial_state(memory), gates)
 
     def repeat(self, memory: Any, times: int) -> Any:
@@ -231,10 +228,8 @@ class LSTMDecoder(Decoder):
             written = self._written(embedded)
         else:
             written = F.embedding(previous, gates.written)
-        heard = torch.cat((context, state.hidden[0]), -1).expand(4, -1, -1)
-        written = written.unflatten(-1, (4, -1)).transpose(0, 1)  # (4, batch, units)
-        state = self._recur(torch.baddbmm(written, heard, gates.recurrent), state)
-        state = state._replace(attention=attended)
+        heard = gates.recurrent(torch.cat((context, state.hidden[0]), -1))  # (batch, 4 units)
+        state = self._recur((heard + written).chunk(4, -1), state)._replace(attention=attended)
         return DecoderStep(self.output(self._top(state, context)), weights, state)
 
     def forward(

@@ -89,7 +89,8 @@ SECOND = {
 }  # fmt: skip
 
 
-SEEDS = {"rnn": 5, "no projection, GRU": 2, "subsampling by three": 4, "VGG": 7, "8 kHz": 3}
+# Seeds of which no two tokens are almost as likely anywhere: rounding would choose between them.
+SEEDS = {"rnn": 5, "no projection, GRU": 6, "subsampling by three": 4, "VGG": 7, "8 kHz": 3}
 
 
 @pytest.mark.parametrize("kind", SECOND)

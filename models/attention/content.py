@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.attention.base import Attention, Memory, Shared, State, products, register, rows
 
-CACHED = 2**19  # numbers inside the tanh at once: 2 MB, so that many hypotheses stay in the cache
+CACHED = 2**20  # numbers inside the tanh at once: 4 MB, so that many hypotheses stay in the cache
 
 
 def tanh_score(vector: Tensor, twice: Tensor) -> Tensor:
