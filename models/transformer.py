@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Intervention, valid_frames
+from models.attention.base import Intervention, share, valid_frames
 from models.decoder import Decoder, DecoderStep
 from models.memory import available_bytes, require
 from models.transformer_layers import (
@@ -163,7 +163,7 @@ class TransformerDecoder(Decoder):
         return self._offer(self._listen(encoded, lengths))
 
     def repeat(self, memory: TransformerMemory, times: int) -> TransformerMemory:
-        return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+        return share(memory, times)
 
     def step(
         self,

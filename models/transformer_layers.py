@@ -119,9 +119,8 @@ class GlobalAttention(nn.Module):
         intervention
             Its temperature, and the terms ``content`` (of positions) and ``global`` to drop.
         """
-        energies = products(
-            self._queries(source), offered.keys.mT
-        )  # (batch, heads, queries, 1 + positions)
+        # (batch, heads, queries, 1 + positions)
+        energies = products(self._queries(source), offered.keys.mT)
         energies = energies.to(weights_dtype(energies))
         token, energies = energies[..., :1], energies[..., 1:]
         if intervention is not None:

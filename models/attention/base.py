@@ -195,6 +195,11 @@ def repeat(tree: Any, times: int) -> Any:
     return _each(tree, lambda tensor: tensor.repeat_interleave(times, 0))
 
 
+def share(memory: Any, times: int) -> Any:
+    """A memory whose rows each serve so many neighbouring hypotheses: only `valid` is repeated."""
+    return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+
+
 def rows(tree: Any, chosen: slice) -> Any:
     """Neighbouring rows of every tensor of a memory or state, as views."""
     return _each(tree, lambda tensor: tensor[chosen])
@@ -304,9 +309,7 @@ class Attention(nn.Module):
 
     def repeat(self, memory: Memory, times: int) -> Memory:
         """The memory for so many hypotheses of each recording, one after the other."""
-        if self.shares_memory:
-            return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
-        return repeat(memory, times)
+        return (share if self.shares_memory else repeat)(memory, times)
 
     def initial_state(self, memory: Memory) -> State:
         """What a hypothesis remembers before its first step."""

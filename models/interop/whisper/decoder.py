@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention.base import Intervention, products, valid_frames
+from models.attention.base import Intervention, products, share, valid_frames
 from models.decoder import Decoder, DecoderStep
 
 NEVER = -torch.inf
@@ -92,7 +92,7 @@ class WhisperDecoder(Decoder):
         return memory, state
 
     def repeat(self, memory: WhisperMemory, times: int) -> WhisperMemory:
-        return memory._replace(valid=memory.valid.repeat_interleave(times, 0))
+        return share(memory, times)
 
     def _prompt_after_start(self) -> tuple[int, ...]:
         """Tokens of the prompt, -1 where the model shall choose the language."""
