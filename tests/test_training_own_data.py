@@ -151,6 +151,15 @@ def command(variant: str, data: Path, out: Path, folder: Path, *more: str) -> li
             "--batch-seconds", "2", *more]  # fmt: skip
 
 
+def continued(checkpoints: Path, path: Path) -> str:
+    """The tiny location decoder as if it had been trained twice."""
+    for end in (".safetensors", ".json"):
+        shutil.copy((checkpoints / path.name).with_suffix(end), path.with_suffix(end))
+    card = replace(checkpoint.read_card(path), training={"updates": 30, "updates_before": 10})
+    checkpoint.write_card(card, path)
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def foreign(checkpoints, recordings, tmp_path_factory) -> Path:
     """A folder with an encoder and a decoder for four scripts, fine-tuned from English ones."""
@@ -158,7 +167,7 @@ def foreign(checkpoints, recordings, tmp_path_factory) -> Path:
     start, out, data = str(checkpoints / "encoder.safetensors"), folder / "runs", recordings
     encoder = command("ctc", data / "own.jsonl", out / "ctc", folder / "mine", "--init", start)
     assert train.main([*encoder, "--alphabet", "data", "--rare", "1"]) == 0
-    start = str(checkpoints / "location.safetensors")
+    start = continued(checkpoints, folder / "location.safetensors")
     decoder = command("location", data / "own.jsonl", out / "loc", folder / "mine", "--init", start)
     assert train.main(decoder) == 0
     return folder
@@ -171,6 +180,7 @@ def test_text_in_any_script_is_trained_and_decoded(foreign, recordings):
     # the last two recordings, one of them the Chinese one, are for dev; others repeat it
     assert set(variant.alphabet.tokens[1:-1]) == learned
     assert variant.info.card.training["init"] == ["location.safetensors"]
+    assert variant.info.card.training["updates_before"] == 40  # of weights that began elsewhere
     assert variant.info.card.config == asdict(TINY_DECODER)
     assert set(variant.info.card.scores) == {"own_wer", "own_cer"}
     assert recogniser.load_variant("ctc", foreign / "mine").alphabet == variant.alphabet

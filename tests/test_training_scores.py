@@ -78,6 +78,12 @@ def test_seeds_are_merged_into_mean_and_spread(seeds):
     assert row(text, "ctc")[2] == "90.0 % / 45.0 %"
 
 
+def test_the_table_tells_earlier_updates_from_those_of_the_last_training(seeds):
+    change(seeds[0], "dot", updates_before=2800)
+    assert "2,800 + 1,700" in row(tables(seeds[0]), "dot")
+    assert "1,700" in row(tables(seeds[0]), "location")
+
+
 def test_seeds_may_come_one_after_the_other(seeds):
     assert merge_seeds(seeds[0], [seeds[2], seeds[0]]) == ["dot", "location"]
     assert merge_seeds(seeds[0], [seeds[1]]) == ["dot", "location"]
@@ -97,6 +103,7 @@ def test_measuring_again_keeps_the_other_seeds(seeds):
 
 DIFFERENT = {
     "updates": ({"updates": 900}, None, "differ in their updates"),
+    "start": ({"updates_before": 300}, None, "differ in their updates before"),
     "data": ({"data": ["a"]}, None, "differ in their data"),
     "seed": ({"seed": 3}, None, "have the same seed"),
     "recordings": ({}, scored(0.5) | {"utterances": 3}, "not scored on the same recordings"),

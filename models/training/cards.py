@@ -23,7 +23,7 @@ from models.recogniser import VariantInfo
 from models.training.utterance import TrainingError
 
 NESTED = ("searches", "seeds", "mean", "spread", "joint")
-SAME = ("data", "updates", "batch_seconds")  # what may not differ between seeds
+SAME = ("data", "updates", "updates_before", "batch_seconds")  # what may not differ between seeds
 
 Numbers = Mapping[str, float]
 
@@ -135,7 +135,9 @@ def _compare(first: Card, other: Card) -> None:
         raise TrainingError(f"the seeds of {first.name} were trained on different encoders")
     for name in SAME:
         if first.training.get(name) != other.training.get(name):
-            raise TrainingError(f"the seeds of {first.name} differ in their {name}")
+            raise TrainingError(
+                f"the seeds of {first.name} differ in their {name.replace('_', ' ')}"
+            )
     scored = first.scores.get("utterances"), other.scores.get("utterances")
     if scored[0] != scored[1] or not scored[0]:
         raise TrainingError(

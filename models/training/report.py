@@ -58,11 +58,17 @@ def _main_row(info: VariantInfo, corpora: Sequence[str]) -> list[str]:
         f"{scores['rtfx']:.0f}" if "rtfx" in scores else "-",
         ", ".join(str(seed) for seed in seeds),
         f"{info.checkpoint.stat().st_size / 1e6:.1f}",
-        f"{training.get('updates', 0):,}",
+        _updates(training),
         f"{training.get('hours', 0):.2f}",
         ", ".join(training.get("data", ())) or "-",
         training.get("commit") or "-",
     ]
+
+
+def _updates(training: Mapping[str, Any]) -> str:
+    """Those of the last training, and before them those of the weights it started from."""
+    before, last = training.get("updates_before", 0), training.get("updates", 0)
+    return f"{before:,} + {last:,}" if before else f"{last:,}"
 
 
 def _searches(infos: Sequence[VariantInfo], corpora: Sequence[str]) -> list[list[str]]:

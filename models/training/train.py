@@ -167,14 +167,16 @@ def export(
         encoder = "" if is_encoder else checkpoint.fingerprint(folder / "encoder.safetensors")
         # What was scored is the decoder where there is one.
         scores = {} if is_encoder and options.joint else trainer.last_scores
-        history = _history(options, model, trainer)
+        history = _history(options, model, trainer, starts.get(name))
         card = Card(name, config, alphabet.tokens, encoder, history, scores)
         written.append(folder / f"{name}.safetensors")
         checkpoint.save(model, written[-1], card, leave_out=TRAINING_ONLY)
     return written
 
 
-def _history(options: argparse.Namespace, model: nn.Module, trainer: Trainer) -> dict[str, Any]:
+def _history(
+    options: argparse.Namespace, model: nn.Module, trainer: Trainer, start: Card | None
+) -> dict[str, Any]:
     """How a checkpoint came about, for its card."""
     kept = [p for name, p in model.named_parameters() if not name.startswith(TRAINING_ONLY)]
     history = {
@@ -192,6 +194,9 @@ def _history(options: argparse.Namespace, model: nn.Module, trainer: Trainer) ->
         history["average"] = options.average
     if options.init:
         history["init"] = [path.name for path in options.init]
+    if start is not None:  # however often it has been continued, all its updates are known
+        earlier = (start.training.get(name, 0) for name in ("updates", "updates_before"))
+        history["updates_before"] = sum(earlier)
     return history
 
 
