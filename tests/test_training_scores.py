@@ -167,6 +167,21 @@ def test_a_folder_without_scores_still_has_a_table(checkpoints):
     assert row(text, "dot")[0] == "`dot`"
 
 
+def test_recognisers_of_other_toolkits_are_left_out(checkpoints, clip, tmp_path, capsys):
+    for name in ("encoder", "dot"):
+        for path in checkpoints.glob(f"{name}.*"):
+            shutil.copy(path, tmp_path)
+    (tmp_path / "external").mkdir()
+    (tmp_path / "external" / "big.json").write_text('{"toolkit": "whisper", "model": "none/big"}')
+    assert "big" in [info.name for info in variants(tmp_path)]
+    (tmp_path / "m.csv").write_text(f"path,text\n{clip},ab\n")
+    arguments = [str(tmp_path / "m.csv"), "--checkpoints", str(tmp_path)]
+    assert score.main(arguments) == 0
+    assert scores_of(tmp_path, "dot")["utterances"] == 1
+    assert score.main([*arguments, "--variants", "big"]) == 1
+    assert "no checkpoint of big" in capsys.readouterr().err
+
+
 def test_measured_scores_land_in_cards_and_table(checkpoints, clip, tmp_path, capsys):
     folder = shutil.copytree(checkpoints, tmp_path / "folder")
     (tmp_path / "m.csv").write_text(f"path,text,corpus\n{clip},ab,toy\n")

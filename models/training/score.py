@@ -195,7 +195,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _variants(options: argparse.Namespace, folder: Path) -> list[Variant]:
-    names = [info.name for info in recogniser.variants(folder) if info.checkpoint]
+    # other toolkits' recognisers have no card to write into, and tokens that no CTC of ours knows
+    found = [info for info in recogniser.variants(folder) if info.card and info.checkpoint]
+    names = [info.name for info in found]
     if options.variants:
         wanted = options.variants.split(",")
         if missing := [name for name in wanted if name not in names]:
