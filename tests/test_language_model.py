@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +12,8 @@ from models.checkpoint import Card, CheckpointError
 from models.hypothesis import IMPOSSIBLE
 from models.language_model import STEP, Fusion, LanguageModel, Trie, load, save
 from models.text import BLANK, EOS, Alphabet
-from models.training import fusion
 from models.training import language_model as training
 from models.training.language_model import Source, bits_per_character, estimate, gather_sources
-from models.training.utterance import Utterance
-from tests.conftest import hum
 
 SMALL = Alphabet((BLANK, " ", "a", "b", "c", EOS))
 MANY = 10**6  # n-grams: no pruning
@@ -309,42 +305,26 @@ def test_the_command_writes_a_model_that_loads(tmp_path):
     assert [source["weight"] for source in card["training"]["sources"]] == [2.0, 1.0]
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("xyz"), letters), max_size=40), st.integers(1, 9))
-def test_halves_share_no_text_and_no_recording_is_lost(rows, limit):
-    utterances = [
-        Utterance(str(number), path=f"{number}.wav", text=text, corpus=corpus)
-        for number, (corpus, text) in enumerate(rows)
-    ]
-    chosen = fusion.choose(utterances, limit)
-    for corpus in "xyz":
-        size = sum(row.corpus == corpus for row in utterances)
-        assert sum(row.corpus == corpus for row in chosen) == min(size, limit)
-    first, second = fusion.halves(chosen)
-    assert sorted(row.id for row in first + second) == sorted(row.id for row in chosen)
-    assert not {row.text for row in first} & {row.text for row in second}
+MISTAKES = {
+    "missing text": (["none.txt"], "none.txt cannot be read"),
+    "binary text": (["binary.txt"], "binary.txt is not UTF-8"),
+    "missing manifest": (["--manifest", "none.tsv"], "no file or folder"),
+    "no text": ([], "no sentence"),
+    "digits alone": (["digits.txt"], "no sentence"),
+    "long n-grams": (["text.txt", "--order", "99"], "the order must be 1 to"),
+    "no n-grams": (["text.txt", "--nodes", "-3"], "at least 1 n-gram"),
+    "nowhere": (["text.txt", "--checkpoints", "text.txt"], "text.txt"),
+}
 
 
-def test_fusion_is_tuned_on_one_half_and_measured_on_the_other(tmp_path, checkpoints, capsys):
-    for path in checkpoints.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    model = learnt("low hum", "a hum", order=3, alphabet=Alphabet())
-    save(model, tmp_path / "lm.safetensors", Card("lm", {}, Alphabet().tokens))
-    rows = [(f"{n}.wav", text, "dev", "x") for n, text in enumerate(("a", "b", "c", "d", "hum"))]
-    for name, *_ in rows:
-        soundfile.write(tmp_path / name, hum(0.4), 16_000)
-    write_manifest(tmp_path / "data.tsv", rows)
-    sizes = [len(half) for half in fusion.halves(fusion.read_manifest(tmp_path / "data.tsv"))]
-    arguments = [str(tmp_path / "data.tsv"), "--checkpoints", str(tmp_path), "--beam", "2"]
-    arguments += ["--lm-weights", "0.1,2", "--word-bonuses", "0,-5", "--variants", "ctc,dot"]
-    assert fusion.main(arguments) == 0
-    printed = capsys.readouterr()
-    results = json.loads(printed.out)
-    assert [each["variant"] for each in results] == ["ctc", "dot"]
-    for each in results:
-        assert [each["tuned_on"]["recordings"], each["other_half"]["recordings"]] == sizes
-        tried = [line for line in printed.err.splitlines() if line.startswith(each["variant"])]
-        rates = [float(line.split(" x ")[1].split(" %")[0]) for line in tried[:4]]
-        assert 100 * each["tuned_on"]["wer"]["x"] == pytest.approx(min(rates), abs=0.06)
-    assert fusion.main([*arguments[:1], "--checkpoints", str(tmp_path / "none")]) == 1
-    assert "fusion: there is no language model" in capsys.readouterr().err
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence(mistake, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("the cat\n")
+    (tmp_path / "digits.txt").write_text("1 2 3\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    arguments, message = MISTAKES[mistake]
+    assert training.main(["--checkpoints", str(tmp_path), *arguments]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("language model: ")
+    assert message in last

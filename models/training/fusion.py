@@ -20,6 +20,7 @@ from pathlib import Path
 
 from analysis.errors import pool, score
 from models import recogniser
+from models.audio import AudioError
 from models.checkpoint import CheckpointError
 from models.language_model import LanguageModel
 from models.recogniser import Encoded, Variant
@@ -46,7 +47,7 @@ class Trial:
 
     lm_weight: float
     word_bonus: float
-    wer: dict[str, float]  # of each corpus, pooled, a fraction
+    wer: dict[str, float]  # of each corpus that has words, pooled, a fraction
 
     @property
     def mean(self) -> float:
@@ -93,7 +94,8 @@ def attempt(
         decoded = variant.decode(part.encoded, options, model)
         for row, each in zip(part.utterances, decoded, strict=True):
             scores.setdefault(row.corpus or "all", []).append(score(row.text, each.text))
-    wer = {corpus: round(pool(some).wer, 4) for corpus, some in sorted(scores.items())}
+    rates = {corpus: pool(some).wer for corpus, some in sorted(scores.items())}
+    wer = {corpus: round(rate, 4) for corpus, rate in rates.items() if rate is not None}
     return Trial(options.lm_weight, options.word_bonus, wer)
 
 
@@ -136,24 +138,28 @@ def _size(heard: Sequence[Heard]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    folder = recogniser.checkpoint_folder(options.checkpoints)
     try:
-        model = recogniser.load_language_model(folder)
-        variants = [recogniser.load_variant(n, folder) for n in options.variants.split(",")]
-        rows = choose(read_manifest(options.manifest, options.split), options.limit)
-        parts = halves(rows)
-        if not all(parts):
-            raise TrainingError(f"{options.manifest} has too few texts to tune on half of them")
-        heard = tuple(hear(part, folder) for part in parts)
-    except (CheckpointError, TrainingError) as error:
+        found = run(_parser().parse_args(arguments))
+    except (CheckpointError, TrainingError, AudioError) as error:
         print(f"fusion: {error}", file=sys.stderr)
         return 1
-    grid = list(product(options.lm_weights, options.word_bonuses))
-    search = SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight)
-    found = [tune(variant, heard, search, model, grid) for variant in variants]
     print(json.dumps(found, indent=2))
     return 0
+
+
+def run(options: argparse.Namespace) -> list[dict]:
+    """Tune every variant."""
+    folder = recogniser.checkpoint_folder(options.checkpoints)
+    model = recogniser.load_language_model(folder)
+    variants = [recogniser.load_variant(n, folder) for n in options.variants.split(",")]
+    rows = choose(read_manifest(options.manifest, options.split), options.limit)
+    parts = halves(rows)
+    if not all(any(score(row.text, "").words.reference for row in part) for part in parts):
+        raise TrainingError(f"{options.manifest} has too few texts to tune on half of them")
+    heard = tuple(hear(part, folder) for part in parts)
+    grid = list(product(options.lm_weights, options.word_bonuses))
+    search = SearchOptions(beam=options.beam, ctc_weight=options.ctc_weight)
+    return [tune(variant, heard, search, model, grid) for variant in variants]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,10 +32,11 @@ import numpy as np
 
 from analysis.normalisers import normalise
 from models import recogniser
-from models.checkpoint import Card, read_card
+from models.checkpoint import Card, CheckpointError, read_card
 from models.language_model import STEP, LanguageModel, Trie, save
 from models.text import Alphabet
 from models.training.corpus import read_manifest
+from models.training.utterance import TrainingError, text_lines
 
 HELD_OUT = 10  # one sentence in so many of each manifest measures the estimate
 
@@ -110,14 +111,17 @@ def estimate(sources: Sequence[Source], alphabet: Alphabet, order: int, nodes: i
 
     Raises
     ------
-    ValueError
-        If n-grams of that order do not fit into a machine number, or there is no text.
+    TrainingError
+        If n-grams of that order do not fit into a machine number, not one n-gram is to be kept, or
+        there is no text.
     """
     packing = Packing(alphabet)
     if not 1 <= order <= packing.longest:
-        raise ValueError(f"the order must be 1 to {packing.longest} with this alphabet")
+        raise TrainingError(f"the order must be 1 to {packing.longest} with this alphabet")
+    if nodes < 1:
+        raise TrainingError(f"at least 1 n-gram must be kept, not {nodes}")
     if not any(source.sentences for source in sources):
-        raise ValueError("there is no sentence that this alphabet can write")
+        raise TrainingError("there is no sentence that this alphabet can write")
     levels = [count(sources, packing, length) for length in range(1, order + 1)]
     probs = _probabilities(levels, packing)
     return _trie(levels, probs, _kept(levels, probs, packing, nodes), packing)
@@ -255,8 +259,14 @@ def bits_per_character(model: LanguageModel, sentences: Sequence[str]) -> float:
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Lines of a text file; of one with empty lines between, the sentences of its paragraphs."""
-    text = path.read_text(encoding="utf-8").strip()
+    """Lines of a text file; of one with empty lines between, the sentences of its paragraphs.
+
+    Raises
+    ------
+    ManifestError
+        Where the file cannot be opened or is not UTF-8.
+    """
+    text = "\n".join(line for _, line in text_lines(path)).strip()
     paragraphs = re.split(r"\n\s*\n", text)
     if len(paragraphs) == 1:
         return text.split("\n")
@@ -306,7 +316,16 @@ def gather_sources(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    try:
+        run(_parser().parse_args(arguments))
+    except (CheckpointError, TrainingError, OSError) as error:
+        print(f"language model: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Estimate, measure and write the language model."""
     folder = recogniser.checkpoint_folder(options.checkpoints)
     card = folder / "encoder.safetensors"
     alphabet = Alphabet(read_card(card).alphabet) if card.exists() else Alphabet()
@@ -333,7 +352,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = folder / recogniser.LANGUAGE_MODEL
         save(model, path, Card("lm", config, alphabet.tokens, training=training, scores=scores))
         _note(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

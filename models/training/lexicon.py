@@ -8,6 +8,7 @@ hibari-tts (PyPI, Apache-2.0) for the words of manifests:
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.normalisers import normalise
@@ -39,20 +40,35 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("manifests", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
+    try:
+        write_lexicon(options.manifests, options.out)
+    except (TrainingError, OSError) as error:
+        print(f"lexicon: {error}", file=sys.stderr)
+        return 1
+    return 0
 
-    from hibari.g2p import G2P
+
+def write_lexicon(manifests: Sequence[Path], out: Path) -> None:
+    """Write the phones of all words of some manifests.
+
+    Raises
+    ------
+    TrainingError
+        Where hibari-tts is not installed, or a manifest cannot be read.
+    """
+    try:
+        from hibari.g2p import G2P
+    except ModuleNotFoundError:
+        raise TrainingError("hibari-tts is not installed: pip install hibari-tts") from None
 
     speak = G2P()
-    texts = (
-        normalise(row.text) for manifest in options.manifests for row in read_manifest(manifest)
-    )
+    texts = (normalise(row.text) for manifest in manifests for row in read_manifest(manifest))
     words = sorted({word for text in texts for word in text.split()})
-    with options.out.open("w", encoding="utf-8") as file:
+    with out.open("w", encoding="utf-8") as file:
         for word in words:
             phones = [phone for phone in speak(word.strip("'")) if phone not in MARKS]
             if phones:
                 file.write(f"{word}\t{' '.join(phones)}\n")
-    return 0
 
 
 if __name__ == "__main__":

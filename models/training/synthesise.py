@@ -33,6 +33,8 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
+from models.training.utterance import text_lines
+
 SAMPLE_RATE = 16_000
 PIECE = 50  # utterances in one piece of work: small enough to lose without regret
 SHARE = {"heart": 0.36, "joe": 0.2, "slt": 0.14, "rms": 0.12, "awb": 0.1, "kal16": 0.08}
@@ -97,9 +99,20 @@ def plan(
     seed: int,
     shares: dict[str, float] | None = None,
 ) -> list[Line]:
-    """The utterances to make: every voice reads its share, each phrase by different voices."""
+    """The utterances to make: every voice reads its share, each phrase by different voices.
+
+    Raises
+    ------
+    ValueError
+        If nothing can be read aloud.
+    """
     rng = random.Random(seed)
     pool = phrases(sentences, rng) + extra * 2
+    if not any(pool):
+        raise ValueError(
+            "no sentence is spelled as it is spoken: give some without digits, abbreviations and "
+            "other symbols"
+        )
     budget, lines = hours * 3600 * CHARACTERS_PER_SECOND, []
     shares = shares or SHARE
     names, weights = list(shares), list(shares.values())
@@ -212,9 +225,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws voices, rates and clauses")
     options = parser.parse_args(arguments)
 
-    sentences = options.sentences.read_text(encoding="utf-8").splitlines()
-    extra = options.extra.read_text(encoding="utf-8").splitlines() if options.extra else []
-    lines = plan(sentences, extra, options.hours, options.seed, options.voices)
+    try:
+        sentences = [line for _, line in text_lines(options.sentences)]
+        extra = [line for _, line in text_lines(options.extra)] if options.extra else []
+        lines = plan(sentences, extra, options.hours, options.seed, options.voices)
+    except ValueError as error:
+        print(f"synthesis: {error}", file=sys.stderr)
+        return 1
     for folder in ("audio", "pieces"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     pieces = [lines[start : start + PIECE] for start in range(0, len(lines), PIECE)]
