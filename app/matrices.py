@@ -8,12 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.multiplicity import holm
+from analysis.multiplicity import judge
 from app.cards import icon
 from app.theme import sign
-
-SURE = 0.05  # corrected p below which a difference is called sure
-FEW = 30  # segments under which MAPSSWE is not to be trusted
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[str]) -> str:
@@ -111,22 +108,19 @@ class Pair:
     p: float | None  # of MAPSSWE, as it is
     corrected: float | None  # for being one test of many
     segments: int
-
-    @property
-    def sure(self) -> bool:
-        return self.corrected is not None and self.corrected < SURE and self.segments >= FEW
+    sure: bool  # that they differ; see `analysis.multiplicity.judge`
 
 
 def pairs_by_name(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Pair]:
     """The pairs of a summary, both ways round."""
-    corrected = holm([each["mapsswe_p"] for each in found])
+    judged = judge([each["mapsswe_p"] for each in found], [each["segments"] for each in found])
     pairs = {}
-    for each, p in zip(found, corrected, strict=True):
-        a, b, chance = each["a"], each["b"], each["probability_of_improvement"]
-        rest = (each["mapsswe_p"], p, each["segments"])
+    for each, of_many in zip(found, judged, strict=True):
+        a, b, share = each["a"], each["b"], each["probability_of_improvement"]
+        rest = (each["mapsswe_p"], of_many.corrected, each["segments"], of_many.sure)
         minus = each["wer_difference"]
-        pairs[a, b] = Pair(None if chance is None else 1 - chance, minus, *rest)
-        pairs[b, a] = Pair(chance, None if minus is None else -minus, *rest)
+        pairs[a, b] = Pair(None if share is None else 1 - share, minus, *rest)
+        pairs[b, a] = Pair(share, None if minus is None else -minus, *rest)
     return pairs
 
 
@@ -147,18 +141,23 @@ def _pair(name: str, other: str, pair: Pair | None) -> str:
     word, shape = ("better", "check") if ahead else ("worse", "back")
     level = ("good" if ahead else "bad") if pair.sure else "none"
     mark = f"{icon(shape)}{word}" if pair.sure else "not sure"
-    title = (
+    return (
+        f'<td class="attn-pair attn-heat-{level}" style="--share:0.6" '
+        f'title="{escape(pair_title(name, other, pair))}"><b>{escape(chance(pair.better))}</b>'
+        f"<small>{mark}</small><small>p {escape(_p(pair.p))}</small></td>"
+    )
+
+
+def pair_title(name: str, other: str, pair: Pair) -> str:
+    """Everything that is known of a pair whose numbers are defined, as plain text."""
+    return (
         f"{name} against {other}: WER {100 * pair.difference:+.1f} points; better with a "
         f"probability of {pair.better:.1%}; MAPSSWE p {_p(pair.p)}, {_p(pair.corrected)} when "
         f"corrected for all pairs; {pair.segments} segments"
     )
-    return (
-        f'<td class="attn-pair attn-heat-{level}" style="--share:0.6" title="{escape(title)}">'
-        f"<b>{_chance(pair.better)}</b><small>{mark}</small><small>p {_p(pair.p)}</small></td>"
-    )
 
 
-def _chance(share: float) -> str:
+def chance(share: float) -> str:
     """In percent; a finite number of draws says neither never nor always."""
     if share > 0.99:
         return "> 99 %"

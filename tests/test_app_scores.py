@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.groups import length_groups, rates_by_group
 from analysis.intervals import bootstrap_interval
-from analysis.multiplicity import holm
+from analysis.multiplicity import FEW, SURE, Judged, holm, judge
 from app import edits, matrices, ratings, run_links, runs
 from app.run_links import MEASURES, ScoresView
 from app.runs import Run
@@ -65,6 +65,13 @@ def test_holm_keeps_the_order_and_only_raises(p_values):
     assert all(p <= q <= 1 for p, q in both)
     assert [q for _, q in both] == sorted(q for _, q in both)
     assert all(q <= min(1, len(both) * p) or p == 0 for p, q in both[:1])
+
+
+def test_sure_is_what_stays_small_for_one_of_many_and_was_seen_often():
+    found = judge([0.01, 0.02, 0.001, None], [FEW, FEW, FEW - 1, 100])
+    expected = [Judged(0.02, True), Judged(0.02, True), Judged(0.003, False), Judged(None, False)]
+    assert found == expected
+    assert judge([SURE], [FEW]) == [Judged(SURE, False)]
 
 
 PAIR = {"a": "x", "b": "y", "wer_difference": 0.1, "interval": [0.0, 0.2],

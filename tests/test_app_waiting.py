@@ -1,8 +1,9 @@
-"""How long work on a page is said to take."""
+"""How long work on a page is said to take, and turning its pages."""
 
 import time
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.views.waiting import Progress
 
@@ -31,3 +32,26 @@ def test_what_is_left_is_told_from_what_was_heard(monkeypatch, done, elapsed, sa
     monkeypatch.setattr(time, "monotonic", lambda: now)
     progress.show("dot")
     assert (bar.share, bar.text) == (done / 4, said)
+
+
+def pages_of_three():
+    """Some pages to turn, as AppTest runs a function's source."""
+    import streamlit as st
+
+    from app.views.parts import turn_pages
+
+    st.session_state.setdefault("at", 0)
+    turn_pages("at", st.session_state.at, 3, "texts", f"page {st.session_state.at}")
+
+
+def test_pages_are_turned_from_the_first_to_the_last_and_back():
+    page = AppTest.from_function(pages_of_three, default_timeout=60).run()
+    seen = []
+    for title in ("On", "On", "Back", "Back"):
+        seen.append([page.button(key=f"at_{name}").disabled for name in ("Back", "On")])
+        page.button(key=f"at_{title}").click().run()
+        seen.append(page.markdown[0].value)
+    assert seen == [
+        [True, False], "page 1", [False, False], "page 2",
+        [False, True], "page 1", [False, False], "page 0",
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ from app.cli import main
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
 from app.evaluation.settings import fingerprints
+from app.matrices import pairs_by_name
 from app.offline import opus
 from app.report import from_run, render
 from app.report.content import Case, Evidence, Heard, Report
@@ -283,11 +284,37 @@ def test_curves_with_one_level_and_undefined_rates():
 def test_the_matrix_turns_pairs_the_right_way():
     """b is surely better than a: the row of b says so, the row of a the opposite."""
     pair = {"a": "bad", "b": "good", "probability_of_improvement": 0.97, "mapsswe_p": 1e-6,
-            "segments": 40}  # fmt: skip
+            "segments": 40, "wer_difference": 0.8}  # fmt: skip
     variants = [{"name": "good", "wer": 0.1}, {"name": "bad", "wer": 0.9}]
     html = pairs({"pairs": [pair], "variants": variants})
     cells = re.findall(r'<td class="(\w+)"[^>]*>([^<]*)</td>', html)
     assert cells == [("self", ""), ("win", "97 % ▲"), ("loss", "3 % ▼"), ("self", "")]
+
+
+MANY = [  # p of a against b, a against c and b against c, segments; which of them are sure
+    ([1e-6, 1e-6, 1e-6], 29, [False, False, False]),  # too few segments
+    ([1e-6, 1e-6, 1e-6], 30, [True, True, True]),
+    ([0.001, 0.02, 0.04], 40, [True, True, True]),  # 0.05 / 3 for each would leave only the first
+    ([0.02, 0.03, 0.04], 40, [False, False, False]),
+    ([None, 0.02, 0.03], 40, [False, True, True]),
+]
+
+
+@pytest.mark.parametrize(("p_values", "segments", "sure"), MANY)
+def test_the_matrix_calls_sure_what_the_page_calls_sure(p_values, segments, sure):
+    names = [("a", "b"), ("a", "c"), ("b", "c")]
+    found = [
+        {"a": a, "b": b, "probability_of_improvement": 0.98, "mapsswe_p": p, "segments": segments,
+         "wer_difference": 0.1}
+        for (a, b), p in zip(names, p_values, strict=True)
+    ]  # fmt: skip
+    variants = [{"name": name, "wer": wer} for name, wer in (("c", 0.1), ("b", 0.2), ("a", 0.3))]
+    assert [pairs_by_name(found)[name].sure for name in names] == sure
+    html = pairs({"pairs": found, "variants": variants})
+    for kind, order in (("win", 1), ("loss", -1)):  # the second of each pair is better
+        cells = re.findall(f'<td class="{kind}" title="(.) against (.):', html)
+        expected = {name[::-order] for name, marked in zip(names, sure, strict=True) if marked}
+        assert set(cells) == expected
 
 
 # --- in a browser ---------------------------------------------------------------------------------

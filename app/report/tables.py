@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from analysis.multiplicity import FEW, SURE
 from app.cards import badge
+from app.matrices import Pair, chance, pair_title, pairs_by_name
 from app.report.drawings import curves, interval_bar
 from app.theme import SIGNS
 from models.stress import STRESSES
 
 WIDEST_AXIS = 2.0  # error rates above it lie on the edge
-SIGNIFICANT = 0.05  # shared by all pairs (Bonferroni)
 METRICS = ("monotonicity", "diagonality", "focus", "coverage")  # with a column of their own
 
 
@@ -57,24 +58,24 @@ def _score(row: Mapping[str, Any], titles: Mapping[str, str], top: float, best: 
 
 def pairs(summary: Mapping[str, Any]) -> str:
     """Every mechanism against every other."""
-    by_pair = {(pair["a"], pair["b"]): pair for pair in summary["pairs"]}
+    by_pair = pairs_by_name(summary["pairs"])
     ranked = sorted(
         summary["variants"], key=lambda row: row["wer"] if row["wer"] is not None else 9
     )
     names = [row["name"] for row in ranked if any(row["name"] in pair for pair in by_pair)]
-    limit = SIGNIFICANT / len(by_pair)
     head = "".join(f"<th><span>{escape(name)}</span></th>" for name in names)
     body = "".join(
         f"<tr><th>{escape(row)}</th>"
-        + "".join(_pair(row, column, by_pair, limit) for column in names)
+        + "".join(_pair(row, column, by_pair.get((row, column))) for column in names)
         + "</tr>"
         for row in names
     )
     lead = (
         '<p class="lead">How likely the mechanism of the row makes fewer word errors than that of '
         "the column on another set of such utterances (bootstrap, Bisani &amp; Ney 2004). ▲ better "
-        "and ▼ worse mark differences that the matched-pairs test (MAPSSWE) finds significant too, "
-        f"p &lt; {SIGNIFICANT:g} shared by all {len(by_pair)} pairs (p &lt; {limit:.2g} each).</p>"
+        "and ▼ worse mark differences that are sure: p of the matched-pairs test (MAPSSWE), "
+        f"corrected for there being {len(summary['pairs'])} pairs (Holm), is below {SURE:g} and at "
+        f"least {FEW} segments differ.</p>"
     )
     return (
         f'{lead}<div class="scroll"><table class="matrix"><thead><tr><th></th>{head}</tr></thead>'
@@ -82,23 +83,14 @@ def pairs(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _pair(row: str, column: str, by_pair: Mapping, limit: float) -> str:
-    if row == column:
+def _pair(row: str, column: str, pair: Pair | None) -> str:
+    if pair is None or pair.better is None:
         return '<td class="self"></td>'
-    # "probability_of_improvement" is that b is better than a
-    pair, turned = by_pair.get((column, row)), False
-    if pair is None:
-        pair, turned = by_pair[row, column], True
-    share = pair["probability_of_improvement"]
-    share = 1 - share if turned else share
-    p = pair["mapsswe_p"]
     mark, kind = "", ""
-    if p is not None and p < limit:
-        mark, kind = (" ▲", "win") if share > 0.5 else (" ▼", "loss")
-    said = "undefined" if p is None else f"{p:.2g}"
-    title = f"{row} against {column}: MAPSSWE p {said}, {pair['segments']} segments"
-    shown = "&gt; 99" if share > 0.995 else "&lt; 1" if share < 0.005 else f"{100 * share:.0f}"
-    return f'<td class="{kind}" title="{escape(title)}">{shown} %{mark}</td>'
+    if pair.sure:
+        mark, kind = (" ▲", "win") if pair.better >= 0.5 else (" ▼", "loss")
+    title = escape(pair_title(row, column, pair))
+    return f'<td class="{kind}" title="{title}">{escape(chance(pair.better))}{mark}</td>'
 
 
 def failures(summary: Mapping[str, Any]) -> str:

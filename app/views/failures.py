@@ -21,7 +21,7 @@ from app.run_links import FailuresView
 from app.runs import HEALTHY, Run
 from app.selection import Filter, Order
 from app.theme import LIGHT, palette
-from app.views.parts import plain, write_address
+from app.views.parts import plain, turn_pages, write_address
 from app.views.turn import turn_to
 
 WHAT = (
@@ -162,7 +162,9 @@ def _decodings(chosen: Chosen) -> None:
     size = LINES if chosen.view.table else TILES
     first = chosen.view.page * size
     rows = chosen.table.iloc[chosen.places[first : first + size]]
-    _turn_pages(first, len(rows), len(chosen.places), chosen.view.page)
+    total = len(chosen.places)
+    told = f"**{first + 1:,}–{first + len(rows):,}** of {total:,}"
+    turn_pages("f_page", chosen.view.page, -(-total // size), "decodings", told)
     columns = chosen.view.columns
     if chosen.view.table:
         columns = _lines(chosen, rows)
@@ -190,18 +192,6 @@ def _collected(run: Run, rows: pd.DataFrame) -> Found:
 def _keep(view: FailuresView) -> None:
     st.session_state.failures_view = view
     write_address(run_links.write_failures(view))
-
-
-def _turn_pages(first: int, count: int, total: int, page: int) -> None:
-    state = st.session_state
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Back", disabled=not first, on_click=state.update, key="f_back",
-                  args=({"f_page": page - 1},), icon=":material/chevron_left:",
-                  help="The decodings before these.")  # fmt: skip
-        st.button("On", disabled=first + count >= total, on_click=state.update, key="f_on",
-                  args=({"f_page": page + 1},), icon=":material/chevron_right:",
-                  help="The decodings after these.")  # fmt: skip
-        st.markdown(f"**{first + 1:,}–{first + count:,}** of {total:,}")
 
 
 def _lines(chosen: Chosen, rows: pd.DataFrame) -> tuple[str, ...]:

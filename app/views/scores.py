@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from analysis.multiplicity import FEW, SURE
 from app import cards, edits, matrices, panels, ratings, run_links, runs, trial
 from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
@@ -24,7 +25,7 @@ from app.run_links import MEASURES, ScoresView
 from app.runs import HEALTHY, Run
 from app.scores import METRICS
 from app.theme import LIGHT, Palette, palette
-from app.views.parts import PLOT, plain, write_address
+from app.views.parts import PLOT, plain, turn_pages, write_address
 from app.views.turn import turn_to
 
 WHAT = "Scores shows who makes fewer errors in a whole evaluated set, and how sure that is."
@@ -185,7 +186,7 @@ def _pairs(shown: Shown) -> None:
         "Each row against each column: how likely it makes fewer **word errors** on another draw "
         "of such recordings, and *p*, how often equal mechanisms would differ as much (MAPSSWE). "
         f"Called sure where *p*, corrected for there being {len(found)} pairs, is below "
-        f"{matrices.SURE:g} and at least {matrices.FEW} segments differ."
+        f"{SURE:g} and at least {FEW} segments differ."
     )
     names = [each["name"] for each in ratings.order(shown.summary, "wer")]
     html = matrices.pairs_table(names, matrices.pairs_by_name(found))
@@ -303,7 +304,8 @@ def _texts(shown: Shown) -> ScoresView:
     if not len(rows):
         st.success("Not a single error.", icon=":material/check:")
         return view
-    _turn_pages(number, pages, len(places))
+    told = f"page **{number + 1}** of {pages}: {len(places):,} decodings with errors"
+    turn_pages("s_page", number, pages, "texts", told)
     html = "".join(_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples())
     place = picker(f'<div class="attn-texts">{html}</div>', "s_texts_list")
     if place is not None and place.isdecimal() and int(place) in rows.index:
@@ -336,21 +338,6 @@ def _which_texts(shown: Shown) -> tuple[str | None, bool]:
             help="Leave out stretches of right words; their number stands in their place.",
         )
     return variant, wrong
-
-
-def _turn_pages(number: int, pages: int, total: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for title, step, sign in (("Back", -1, "chevron_left"), ("On", 1, "chevron_right")):
-            st.button(
-                title,
-                key=f"s_{title}",
-                disabled=not 0 <= number + step < pages,
-                on_click=st.session_state.update,
-                args=({"s_page": number + step},),
-                icon=f":material/{sign}:",
-                help="The texts before these." if step < 0 else "The texts after these.",
-            )
-        st.markdown(f"page **{number + 1}** of {pages}: {total:,} decodings with errors")
 
 
 def _text(row: Any, normalizer: str, wrong: bool) -> str:
