@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from analysis.errors import edit_alignment, normalise
-from analysis.intervals import Interval, check_counts, draw_totals, rate_interval
+from analysis.intervals import check_counts, draw_totals, rate_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +69,6 @@ def probability_of_improvement(
     a, b, _ = check_counts(errors_a, errors_b, words)
     drawn = draw_totals(np.stack([a - b]), resamples, seed, groups)[:, 0]
     return _share_above_zero(drawn)
-
-
-def difference_interval(
-    errors_a: Sequence[int] | np.ndarray,
-    errors_b: Sequence[int] | np.ndarray,
-    words: Sequence[int] | np.ndarray,
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
-) -> Interval:
-    """Error rate of A minus that of B with its bootstrap interval; both are drawn alike."""
-    a, b, said = check_counts(errors_a, errors_b, words)
-    drawn = draw_totals(np.stack([a - b, said]), resamples, seed, groups)
-    return rate_interval((a - b).sum(), said.sum(), drawn[:, 0], drawn[:, 1], level)
 
 
 def word_errors(

@@ -45,11 +45,6 @@ class BoundaryErrors:
     end_ms: np.ndarray  # (matched words,)
     missed: int  # true words that were not found, as they are not in the other text
 
-    @property
-    def all_ms(self) -> np.ndarray:
-        """(2 * matched words,) errors of starts and ends."""
-        return np.concatenate([self.start_ms, self.end_ms])
-
 
 def attention_timing(
     alignment: Alignment, *, filter_seconds: float = FILTER_SECONDS, trim: bool = True
