@@ -188,6 +188,11 @@ class Alignment:
         return rows_of(self.maps)
 
     @property
+    def peak_seconds(self) -> np.ndarray:
+        """(tokens,) time at the middle of the frame to which `map` gives every token most."""
+        return self.start_seconds + (self.map.argmax(axis=1) + 0.5) * self.frame_seconds
+
+    @property
     def valid_frames(self) -> int:
         """Frames without padding: silence at the end that no row gives any weight is no audio."""
         return int(self.maps.valid_frames[0])

@@ -303,6 +303,13 @@ def test_lists_from_other_toolkits_are_checked_as_well(weights, tokens, message)
         Alignment.from_arrays(weights, tokens, 0.04)
 
 
+def test_a_peak_is_the_middle_of_the_frame_with_most_of_the_mean_over_heads():
+    heads = [[[0.6, 0.4, 0.0], [0.0, 0.0, 1.0]], [[0.2, 0.8, 0.0], [0.0, 0.0, 1.0]]]
+    found = Alignment.from_arrays(heads, ["a", "b"], 0.04, start_seconds=1.0).peak_seconds
+    assert found == pytest.approx([1.06, 1.1])
+    assert Alignment.from_arrays(np.zeros((0, 5)), [], 0.04).peak_seconds.shape == (0,)
+
+
 def test_silence_that_nobody_listens_to_at_the_end_is_padding():
     weights = np.zeros((2, 6))
     weights[:, 1:3] = 0.5

@@ -167,6 +167,9 @@ def test_markup_in_tokens_is_text():
         ("a", [(0, 1, "a")]),
         ([*"no no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
         ("  up ", [(2, 4, "up")]),
+        ([*"no|no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
+        (["<sos>", *"▁i▁am"], [(2, 3, "i"), (4, 6, "am")]),
+        (["it", "is"], [(0, 1, "it"), (1, 2, "is")]),
     ],
 )
 def test_words_of_spelled_tokens(tokens, words):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 from analysis.alignment import Alignment
 from analysis.diagnosis import Failure
 from analysis.labels import is_special
+from analysis.runs import find_runs
 from analysis.timing import Timing
 from app.charts.axes import frame, seconds_axis
 from app.charts.beside import beside
@@ -47,6 +49,11 @@ def rows_of(tokens: int, every_token: bool, fit: int = FIT_HEIGHT) -> Rows:
     if every_token:
         inner = int(min(TALLEST, max(inner, tokens * TALL_ROW)))
     return Rows(inner + TOP + BOTTOM, inner / max(1, tokens))
+
+
+def _levels(weights: np.ndarray, rows: Rows) -> Levels:
+    top = max(FAINTEST_TOP, float(weights.max(initial=0.0)))
+    return to_levels(weights, top=top, finest=(rows.height - TOP - BOTTOM, FINEST_COLUMNS))
 
 
 def _heat(alignment: Alignment, levels: Levels, palette: Palette) -> go.Heatmap:
@@ -118,12 +125,6 @@ def _shown_rows(tokens: Sequence[str], special: bool) -> np.ndarray:
     return rows if special or not len(lexical) else lexical
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches of True as half-open index pairs."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
 def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
     """A thin bar above the map wherever somebody speaks."""
     if alignment.speech is None:
@@ -142,7 +143,7 @@ def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
             "line": {"width": 0},
             "fillcolor": palette.speech,
         }
-        for first, last in _runs(np.asarray(alignment.speech, dtype=bool))
+        for first, last in find_runs(alignment.speech)
     ]
 
 
@@ -180,6 +181,49 @@ def _name_place(number: int, first: int, last: int, pixels: float) -> dict[str, 
     return {"textposition": "bottom left", "yanchor": "top"}
 
 
+def _token_axis(tokens: Sequence[str], pixels: float, palette: Palette) -> dict:
+    """Rows are numbered and labelled: Plotly would merge rows that carry equal names, which is
+    exactly what a repeated token does.
+    """
+    count = len(tokens)
+    return {
+        "range": [count - 0.5, -0.5],
+        "minallowed": -0.5,
+        "maxallowed": count - 0.5,
+        "tickmode": "array",
+        "tickvals": list(range(count)),
+        "ticktext": row_labels(tokens, pixels),
+        "tickfont": {"size": int(np.clip(pixels, 11, 13)), "color": palette.ink},
+        "ticks": "",
+        "ticklabelstandoff": 6,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def _meta(
+    variant: str | None, tokens: Sequence[str], peaks: np.ndarray, levels: Levels
+) -> dict[str, Any]:
+    """What the player in the browser reads."""
+    return {
+        "kind": "map",
+        "variant": variant or "",
+        "tokens": [shown_token(token) for token in tokens],
+        "peaks": [round(float(peak), 3) for peak in peaks],
+        "top": levels.top,
+    }
+
+
+def _global_beside(
+    figure: go.Figure, on_global: np.ndarray, row_step: int, palette: Palette
+) -> None:
+    """Draw the share of each row's attention on a global token, pooled like the rows."""
+    share = mean_pool(on_global, row_step)
+    drawn = (row_step - 1) / 2 + row_step * np.arange(len(share))
+    beside(figure, drawn, share, palette)
+    figure.layout.meta |= {"global": [round(float(each), 3) for each in share]}
+
+
 def attention_map(
     alignment: Alignment,
     *,
@@ -193,9 +237,6 @@ def attention_map(
     on_global: np.ndarray | None = None,
 ) -> go.Figure:
     """The map of one decoding, tokens read downwards, time in seconds.
-
-    Rows are numbered and labelled: Plotly would merge rows that carry equal names, which is exactly
-    what a repeated token does.
 
     Parameters
     ----------
@@ -219,44 +260,20 @@ def attention_map(
     shown = _shown_rows(alignment.tokens, special)
     weights = alignment.map[shown]  # (rows, frames)
     tokens = [alignment.tokens[row] for row in shown]
-    count = len(tokens)
-    rows = rows_of(count, every_token, fit)
-    inner = rows.height - TOP - BOTTOM
-    top = max(FAINTEST_TOP, float(weights.max(initial=0.0)))
-    levels = to_levels(weights, top=top, finest=(inner, FINEST_COLUMNS))
-    peaks = alignment.start_seconds + (weights.argmax(axis=1) + 0.5) * alignment.frame_seconds
+    rows = rows_of(len(tokens), every_token, fit)
+    levels = _levels(weights, rows)
+    peaks = alignment.peak_seconds[shown]
     figure = go.Figure([_heat(alignment, levels, palette), _path(peaks, palette)])
     if said is not None:
         figure.add_trace(_said(said, shown, palette))
     figure.update_layout(
         xaxis=seconds_axis(0.0, seconds, palette),
-        yaxis={
-            "range": [count - 0.5, -0.5],
-            "minallowed": -0.5,
-            "maxallowed": count - 0.5,
-            "tickmode": "array",
-            "tickvals": list(range(count)),
-            "ticktext": row_labels(tokens, rows.pixels),
-            "tickfont": {"size": int(np.clip(rows.pixels, 11, 13)), "color": palette.ink},
-            "ticks": "",
-            "ticklabelstandoff": 6,
-            "showgrid": False,
-            "zeroline": False,
-        },
+        yaxis=_token_axis(tokens, rows.pixels, palette),
         shapes=_speech_shapes(alignment, palette)
         + _failure_shapes(failures, shown, rows.pixels, palette),
-        meta={
-            "kind": "map",
-            "variant": alignment.variant or "",
-            "tokens": [shown_token(token) for token in tokens],
-            "peaks": [round(float(peak), 3) for peak in peaks],
-            "top": levels.top,
-        },
+        meta=_meta(alignment.variant, tokens, peaks, levels),
     )
     if on_global is not None:
-        share = mean_pool(on_global[shown], levels.row_step)
-        drawn = (levels.row_step - 1) / 2 + levels.row_step * np.arange(len(share))
-        beside(figure, drawn, share, palette)
-        figure.layout.meta |= {"global": [round(float(each), 3) for each in share]}
+        _global_beside(figure, on_global[shown], levels.row_step, palette)
     frame(figure, palette, rows.height, top=TOP, bottom=BOTTOM)
     return figure

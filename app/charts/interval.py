@@ -25,6 +25,27 @@ class Rate:
     high: float
 
 
+def _dots(rates: Sequence[Rate], rows: Sequence[int], palette: Palette) -> go.Scatter:
+    """The rates on their whiskers."""
+    return go.Scatter(
+        x=[rate.value for rate in rates],
+        y=rows,
+        mode="markers",
+        marker={"size": 13, "color": palette.speech},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [rate.high - rate.value for rate in rates],
+            "arrayminus": [rate.value - rate.low for rate in rates],
+            "thickness": 3,
+            "width": 7,
+            "color": palette.muted,
+        },
+        text=[f"{as_text(r.name)}: {r.value:.2f} % ({r.low:.2f} to {r.high:.2f})" for r in rates],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
 def interval_figure(rates: Sequence[Rate], title: str, palette: Palette) -> go.Figure:
     """One row for each rate, in the order given, from the top.
 
@@ -35,26 +56,7 @@ def interval_figure(rates: Sequence[Rate], title: str, palette: Palette) -> go.F
     """
     rows = list(range(len(rates)))
     end = 1.04 * max((rate.high for rate in rates), default=1.0)
-    figure = go.Figure(
-        go.Scatter(
-            x=[rate.value for rate in rates],
-            y=rows,
-            mode="markers",
-            marker={"size": 13, "color": palette.speech},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [rate.high - rate.value for rate in rates],
-                "arrayminus": [rate.value - rate.low for rate in rates],
-                "thickness": 3,
-                "width": 7,
-                "color": palette.muted,
-            },
-            text=[f"{as_text(r.name)}: {r.value:.2f} % ({r.low:.2f} to {r.high:.2f})"
-                  for r in rates],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    )  # fmt: skip
+    figure = go.Figure(_dots(rates, rows, palette))
     figure.update_layout(
         xaxis={
             "range": [0, end or 1.0],

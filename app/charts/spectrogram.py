@@ -18,6 +18,21 @@ QUIET, LOUD = (
 )  # percentiles at the ends of the colour scale: one click must not dim the rest
 
 
+def _band_axis(bands: np.ndarray, palette: Palette) -> dict:
+    """An axis of bands, (bands,) in Hz, on which the nearest to round frequencies are labelled."""
+    return {
+        "range": [-0.5, len(bands) - 0.5],
+        "fixedrange": True,
+        "tickvals": [int(np.abs(bands - hz).argmin()) for hz in LABELLED_HZ],
+        "ticktext": [f"{hz / 1000:g} kHz" for hz in LABELLED_HZ],
+        "tickfont": {"size": 12, "color": palette.muted},
+        "ticks": "",
+        "ticklabelstandoff": 6,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
 def spectrogram(
     log_mel: np.ndarray,
     band_hz: Sequence[float] | np.ndarray,
@@ -60,20 +75,9 @@ def spectrogram(
         )
     )
     bands = np.asarray(band_hz)
-    ticks = [int(np.abs(bands - hz).argmin()) for hz in LABELLED_HZ]
     figure.update_layout(
         xaxis=seconds_axis(start_seconds, start_seconds + seconds, palette, title=False),
-        yaxis={
-            "range": [-0.5, len(bands) - 0.5],
-            "fixedrange": True,
-            "tickvals": ticks,
-            "ticktext": [f"{hz / 1000:g} kHz" for hz in LABELLED_HZ],
-            "tickfont": {"size": 12, "color": palette.muted},
-            "ticks": "",
-            "ticklabelstandoff": 6,
-            "showgrid": False,
-            "zeroline": False,
-        },
+        yaxis=_band_axis(bands, palette),
         meta={"kind": "spectrogram", "hz": [round(float(hz)) for hz in bands]},
     )
     frame(figure, palette, height, top=TOP, bottom=BOTTOM)

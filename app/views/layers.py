@@ -186,12 +186,11 @@ def _frames(subject: Subject, theme: Palette) -> Draw:
 
 def _tokens(subject: Subject, found: SelfAttention, theme: Palette) -> Draw:
     alignment = subject.result.decoded.alignment
-    peaks = alignment.map.argmax(axis=1) + 0.5
     return lambda each: tokens_map(
         each.levels,
         each.on_global,
         tokens=alignment.tokens,
         columns=found.columns,
-        peaks=alignment.start_seconds + peaks * alignment.frame_seconds,
+        peaks=alignment.peak_seconds,
         palette=theme,
     )
