@@ -1,7 +1,5 @@
 """Properties of every registered attention mechanism."""
 
-import math
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,8 +8,6 @@ from hypothesis import strategies as st
 from models.attention import (
     FAMILIES,
     Attention,
-    AttentionStep,
-    Intervention,
     Sizes,
     build,
     gather,
@@ -26,10 +22,6 @@ ENCODER_DIM, QUERY_DIM, FRAMES = 9, 8, 24
 LENGTHS = (24, 15, 2, 1)
 SIZES = Sizes(attention_dim=12, heads=3, channels=4, kernel=7, window=3, previous_dim=3)
 CLOSE = {"atol": 2e-6, "rtol": 0.0}  # float32 sums in another order
-REMEMBERING = tuple(
-    name for name in NAMES if any(part in name for part in ("loc", "coverage", "forward"))
-)
-
 HARD = ("monotonic hard", "mocha hard")  # these decide otherwise when they are not in training
 
 every_mechanism = pytest.mark.parametrize("name", NAMES)
@@ -46,11 +38,6 @@ def make(name: str) -> Attention:
             parameter.mul_(3.0)
     attention.noise = 0.0  # only some have it
     return attention.train(not hard)
-
-
-def decided(name: str, step: AttentionStep) -> torch.Tensor:
-    """The map that follows from the energies; mocha spreads it over chunks afterwards."""
-    return step.state.weights if name.startswith("mocha") else step.weights
 
 
 def speech(lengths=LENGTHS, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,97 +188,6 @@ def test_a_step_leaves_memory_and_state_as_they_were(name):
 
 
 @every_mode
-def test_terms_sum_to_the_energies_behind_the_weights(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
-    terms = attention.terms(query, memory, state)
-    assert set(terms) <= {"content", "location", "coverage"}
-    energies = sum(terms.values())
-    if name.startswith(("monotonic", "mocha")):  # no softmax: tested against plain loops elsewhere
-        weights = attention.normalise(energies, memory.valid, memory, state)
-    else:
-        weights = energies.masked_fill(~memory.valid, -math.inf).softmax(-1)
-    if attention.family == "forward":  # the prior multiplies after the softmax
-        weights = (attention.prior(state) * weights).clamp(min=1e-6).masked_fill(~memory.valid, 0)
-        weights = weights / weights.sum(-1, keepdim=True)
-    found = decided(name, attention(query, memory, state))
-    torch.testing.assert_close(found, weights, **CLOSE)
-    assert weights[0].max() > 1.5 * weights[0].min() or name == "equal"
-
-
-@pytest.mark.parametrize("name", REMEMBERING)
-def test_the_history_is_a_term_and_matters(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
-    terms = attention.terms(query, memory, state)
-    assert list(terms) == ["content", attention.history_term]
-    assert terms[attention.history_term].abs().max() > 0.1
-    fresh = attention.terms(query, memory, attention.initial_state(memory))
-    torch.testing.assert_close(fresh["content"], terms["content"], **CLOSE)
-    assert (fresh[attention.history_term] - terms[attention.history_term]).abs().max() > 1e-2
-
-
-@every_mode
-def test_dropping_terms_leaves_the_others(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
-    terms = attention.terms(query, memory, state)
-
-    def weights(*dropped):
-        asked = Intervention(dropped=frozenset(dropped))
-        return decided(name, attention(query, memory, state, asked))
-
-    def expected(energies):
-        return attention.normalise(energies, memory.valid, memory, state)
-
-    torch.testing.assert_close(weights("weather"), expected(sum(terms.values())), **CLOSE)
-    uniform = torch.zeros_like(next(iter(terms.values())))
-    torch.testing.assert_close(weights(*terms), expected(uniform), **CLOSE)
-    for kept, energies in terms.items():
-        torch.testing.assert_close(weights(*(set(terms) - {kept})), expected(energies), **CLOSE)
-
-
-@every_mode
-def test_only_allowed_frames_are_attended(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    allowed = torch.zeros(len(lengths), FRAMES, dtype=torch.bool)
-    allowed[0, 5:9] = True
-    allowed[1, 12:] = True  # also padding, from frame 15
-    allowed[2, 2:] = True  # nothing but padding: ignored
-    asked = queries(4, len(lengths))
-    _, maps, _ = run(attention, encoded, lengths, asked, Intervention(allowed=allowed))
-    torch.testing.assert_close(maps.sum(-1), torch.ones(maps.shape[:-1]), **CLOSE)
-    for row, frames in ((0, [5, 6, 7, 8]), (1, [12, 13, 14])):
-        heard = (maps[:, row] > 0).any(1).nonzero()[:, 1].unique().tolist()
-        assert set(heard) <= set(frames) if name in HARD else heard == frames
-    _, free, _ = run(attention, encoded, lengths, asked)
-    torch.testing.assert_close(maps[:, 2:], free[:, 2:], **CLOSE)
-
-
-@every_mode
-def test_temperature_divides_the_energies(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    state = attention.initial_state(memory)
-    query = queries(1, len(lengths))[0]
-    energies = attention.energies(query, memory, state) / 0.25
-    expected = attention.normalise(energies, memory.valid, memory, state)
-    found = decided(name, attention(query, memory, state, Intervention(temperature=0.25)))
-    torch.testing.assert_close(found, expected, **CLOSE)
-
-
-@every_mode
 def test_autocast_keeps_rows_that_sum_to_one(name):
     attention = make(name)
     encoded, lengths = speech()
@@ -385,12 +281,6 @@ def test_a_constructor_takes_no_size_it_does_not_need():
 def test_lengths_outside_the_batch_are_refused(lengths):
     with pytest.raises(ValueError, match="between 1 and 6"):
         make("dot").prepare(torch.zeros(2, 6, ENCODER_DIM), torch.tensor(lengths))
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
-def test_a_temperature_of_zero_or_less_is_refused(temperature):
-    with pytest.raises(ValueError, match="temperature"):
-        Intervention(temperature=temperature)
 
 
 def test_names_and_families_are_checked():
