@@ -31,8 +31,7 @@ class Word:
 
 def peak_seconds(alignment: Alignment) -> np.ndarray:
     """(tokens,) time at which every token listens most."""
-    frames = alignment.map.argmax(axis=1) + 0.5
-    return alignment.start_seconds + frames * alignment.frame_seconds
+    return alignment.peak_seconds
 
 
 def timed_words(alignment: Alignment) -> list[Word]:
