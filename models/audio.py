@@ -256,5 +256,6 @@ def _unreadable(name: str) -> AudioError:
 def _too_long(name: str, seconds: float | None, limit: float) -> AudioError:
     lasts = f"lasts {seconds:.0f} s, longer than" if seconds else "is longer than"
     return AudioError(
-        f"{name} {lasts} the limit of {limit:g} s; cut it, or raise the limit with --max-seconds."
+        f"{name} {lasts} the limit of {limit:g} s; cut it, or raise the limit with --max-seconds "
+        "where the command has it."
     )
