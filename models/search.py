@@ -54,9 +54,7 @@ from models.memory import MEASURING, available_bytes, require
 from models.text import Alphabet
 
 CTC_CANDIDATES = 1.5  # tokens per hypothesis that CTC scores, in beams (as in ESPnet)
-MARGIN = (
-    10.0  # nats by which growing hypotheses must be behind if tokens earn a bonus (as in ESPnet)
-)
+MARGIN = 10.0  # nats growing hypotheses must be behind if tokens earn a bonus (as in ESPnet)
 PRUNE_EVERY = 64  # steps between two clean-ups of maps that no hypothesis needs any more
 
 __all__ = ["Hypothesis", "SearchOptions", "decode"]
@@ -86,12 +84,14 @@ class SearchOptions:
             raise ValueError(f"the CTC weight must be between 0 and 1, not {self.ctc_weight}")
         if not self.lm_weight >= 0:
             raise ValueError(f"the language model weight must be 0 or more, not {self.lm_weight}")
-        if not self.max_length_ratio > 0:
-            raise ValueError(f"the length ratio must be above 0, not {self.max_length_ratio}")
+        if not 0.0 < self.max_length_ratio < np.inf:
+            raise ValueError(
+                f"the length ratio must be above 0 and finite, not {self.max_length_ratio}"
+            )
         if not self.temperature > 0:
             raise ValueError(f"the temperature must be above 0, not {self.temperature}")
-        if self.window is not None and not (self.window[0] >= 0 and self.window[1] >= 0):
-            raise ValueError("a window goes 0 or more seconds back and 0 or more seconds ahead")
+        if self.window is not None and not all(0 <= seconds < np.inf for seconds in self.window):
+            raise ValueError("a window goes 0 or more seconds, not infinitely many, back and ahead")
 
     @property
     def normalised(self) -> bool:
@@ -154,12 +154,14 @@ def decode(
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = module.training
+    """Evaluation mode; afterwards every module within is in its own mode again."""
+    modes = [(each, each.training) for each in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        module.train(training)
+        for each, training in modes:
+            each.training = training
 
 
 class _Growing(NamedTuple):
@@ -191,9 +193,10 @@ class _Search:
         self.decoder, self.options, self.eos = decoder, options, eos
         self.scorer, self.fusion = scorer, fusion
         self.frames, self.width = lengths.tolist(), encoded.shape[1]
-        limits = [max(1, int(options.max_length_ratio * frames)) for frames in self.frames]
-        self.limits = np.array(limits)  # (recordings,) tokens
-        self.reach = [round(seconds / frame_seconds) for seconds in options.window or ()]
+        limits = np.floor(options.max_length_ratio * np.array(self.frames))
+        self.limits = np.maximum(1, limits)  # (recordings,) tokens
+        window = [seconds / frame_seconds for seconds in options.window or ()]
+        self.reach = [round(min(frames, self.width)) for frames in window]
         self.recordings = list(range(len(encoded)))  # those not finished, by row of the grid
         self.ended: list[list[_Ended]] = [[] for _ in self.recordings]
         self.found: list[list[Hypothesis]] = [[] for _ in self.recordings]
@@ -277,7 +280,7 @@ class _Search:
         if options.window is None:
             return None if options.temperature == 1.0 else Intervention(options.temperature)
         (back, ahead), peak = self.reach, self.growing.peak.unsqueeze(1)
-        frames = torch.arange(max(self.frames), device=peak.device)
+        frames = torch.arange(self.width, device=peak.device)
         near = (frames >= peak - back) & (frames <= peak + ahead)
         return Intervention(options.temperature, near)
 

@@ -201,6 +201,33 @@ def test_windows_are_respected(mechanism, beam):
     assert len(peaks) > 3, "a search of some steps"
 
 
+@pytest.mark.parametrize("beam", [1, 3])
+def test_padding_beyond_the_longest_recording_changes_nothing(beam):
+    decoder, (encoded, lengths, _) = tiny(), speech((12, 8))
+    options = SearchOptions(beam=beam, window=(0.08, 0.2), coverage_penalty=0.1)
+    padded = torch.nn.functional.pad(encoded, (0, 0, 0, 5), value=9.0)
+    expected = decode(decoder, encoded, lengths, LETTERS, options)
+    for (one,), (other,) in zip(
+        expected, decode(decoder, padded, lengths, LETTERS, options), strict=True
+    ):
+        assert one.tokens == other.tokens
+        np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)
+
+
+def test_more_than_the_whole_recording_is_the_whole():
+    decoder, (encoded, lengths, _) = tiny(), speech((12, 8))
+    torch.nn.init.constant_(decoder.output.bias[LETTERS.eos], -100.0)
+    plain = decode(decoder, encoded, lengths, LETTERS, SearchOptions(max_length_ratio=1e-300))
+    assert [len(one.tokens) for (one,) in plain] == [1, 1]
+    wide = SearchOptions(max_length_ratio=1e-300, window=(1e300, 1e300))
+    for (one,), (other,) in zip(
+        plain, decode(decoder, encoded, lengths, LETTERS, wide), strict=True
+    ):
+        np.testing.assert_array_equal(one.weights, other.weights)
+    ending = Scripted(chain([0, 0.9, 0, 0.1], [0, 0, 0, 1]))
+    assert run(ending, SearchOptions(max_length_ratio=1e300))[0].tokens == (1, SMALL.eos)
+
+
 def test_temperature_sharpens_the_maps():
     decoder, (encoded, lengths, _) = tiny("location"), speech((30,))
     peaks = []
@@ -222,6 +249,15 @@ def test_the_mode_of_the_decoder_is_restored_and_dropout_is_off():
     assert not any(parameter.grad_fn for parameter in decoder.parameters())
 
 
+def test_a_part_in_another_mode_than_the_whole_keeps_it():
+    decoder, data = tiny(), speech()[:2]
+    decoder.training = True  # as a new module around one that is loaded for decoding
+    modes = [module.training for module in decoder.modules()]
+    assert set(modes) == {True, False}
+    decode(decoder, *data, LETTERS)
+    assert [module.training for module in decoder.modules()] == modes
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -229,8 +265,12 @@ def test_the_mode_of_the_decoder_is_restored_and_dropout_is_off():
         {"nbest": 0},
         {"ctc_weight": 1.5},
         {"max_length_ratio": 0.0},
+        {"max_length_ratio": np.inf},
+        {"max_length_ratio": np.nan},
         {"temperature": 0.0},
         {"window": (-1.0, 1.0)},
+        {"window": (np.inf, 1.0)},
+        {"window": (1.0, np.nan)},
         {"lm_weight": -0.1},
     ],
 )
