@@ -14,10 +14,10 @@ SLOWEST = 10_000.0  # ratio of the fastest sinusoid's frequency to the slowest o
 
 
 class KeysValues(NamedTuple):
-    """What positions offer to those that attend to them; the global token comes first."""
+    """What positions offer to those that attend to them; a global token is the first of them."""
 
-    keys: Tensor  # (batch, heads, 1 + positions, size)
-    values: Tensor  # (batch, heads, 1 + positions, size)
+    keys: Tensor  # (batch, heads, positions, size)
+    values: Tensor  # (batch, heads, positions, size)
 
     def extend(self, more: "KeysValues") -> "KeysValues":
         """These positions, then those."""

@@ -1,6 +1,7 @@
 """Whisper through our loader: transformers' own text and attention, long and foreign speech."""
 
 import copy
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from analysis.labels import is_special, words
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.hypothesis import Hypothesis
 from models.interop import whisper
 from models.interop.whisper import variant as variants
 from models.interop.whisper.pieces import ByteAlphabet, token_bytes
@@ -157,13 +159,9 @@ def test_a_beam_finds_nothing_less_likely_than_greedy_search(model, recording):
     assert wide.log_probs.sum() / 9 >= greedy.log_probs.sum() / 9 - 1e-4
 
 
-def test_forced_targets_give_the_same_maps_as_decoding(model, recording):
-    heard = model.listen([recording])
-    numbers = theirs(model, recording, tokens=6)
-    with torch.inference_mode():
-        logits, maps = model.decoder(heard.states, torch.tensor([65]), torch.tensor([numbers]))
-    assert logits[0].argmax(-1).tolist() == numbers
-    assert maps.shape == (1, 6, 8, 65)
+def test_decoding_leaves_the_model_as_it_is_loaded(model, recording):
+    model.decode(model.listen([recording]), SearchOptions(max_length_ratio=0.1))
+    assert not any(module.training for module in model.decoder.modules())
 
 
 # --- long recordings ------------------------------------------------------------------------------
@@ -197,6 +195,46 @@ def test_long_recordings_are_decoded_window_by_window(model):
         assert not block[..., :frame].any()
         assert not block[..., frame + frames :].any()
         row, frame = row + rows, frame + frames
+
+
+def windowed(model, tokens: int, frames: int):
+    """Two windows, each of so many tokens and frames, with maps whose rows are known."""
+    numbers = tuple(range(tokens))  # the first ones are characters: !, ", #, ...
+    assert len(model.alphabet.decode(numbers)) == tokens
+    maps = np.zeros((8, tokens, frames), np.float32)
+    maps[..., 0] = 1
+    best = Hypothesis(numbers, np.zeros(tokens, np.float32), maps, True, 0.0)
+    length = frames * variants.FRAME
+    windows = [variants.Window(0, start, start + length) for start in (0, length)]
+    heard = variants.HeardWindows(
+        torch.zeros(1, 0, 0), torch.tensor([2 * frames]), None, 0.02,
+        (np.ones(2 * frames, bool),), (0.04 * frames,), windows=tuple(windows),
+    )  # fmt: skip
+    return heard, [(window, [best]) for window in windows]
+
+
+def test_windows_are_put_together_without_a_second_copy(model):
+    heard, parts = windowed(model, tokens=40, frames=4_000)
+    tracemalloc.start()
+    found = model._joined(heard, 0, parts, 0.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    weights = found.alignment.weights
+    assert weights.shape == (2, 4, 80, 8_000)
+    assert weights[:, :, :40, 0].all()
+    assert weights[:, :, 40:, 4_000].all()
+    assert weights.sum() == weights.shape[0] * weights.shape[1] * 80
+    assert peak < 1.6 * weights.nbytes
+
+
+def test_maps_that_will_not_fit_are_refused_before_they_are_made(model, monkeypatch):
+    heard, parts = windowed(model, tokens=10, frames=50)
+    size = 8 * 20 * 100 * 4
+    monkeypatch.setattr(variants, "available_bytes", lambda: 5 * size)
+    assert len(model._joined(heard, 0, parts, 0.0).alignment.tokens) == 20
+    monkeypatch.setattr(variants, "available_bytes", lambda: 5 * size - 1)
+    with pytest.raises(MemoryError, match="the maps of 20 tokens need"):
+        model._joined(heard, 0, parts, 0.0)
 
 
 @given(st.integers(1, 400), st.integers(640, 4_000), st.integers(0, 5))

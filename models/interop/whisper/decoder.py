@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from models.attention.base import Intervention, products, share, valid_frames
+from models.attention.content import split_heads
 from models.decoder import Decoder, DecoderStep
+from models.transformer_layers import KeysValues
 
 NEVER = -torch.inf
 
@@ -28,11 +30,6 @@ class Prompt:
 
     def __len__(self) -> int:
         return 1 + bool(self.languages) + len(self.rest)
-
-
-class KeysValues(NamedTuple):
-    keys: Tensor  # (batch, heads, positions, dim)
-    values: Tensor  # (batch, heads, positions, dim)
 
 
 class WhisperMemory(NamedTuple):
@@ -76,9 +73,7 @@ class WhisperDecoder(Decoder):
         """
         layers = []
         for layer in self.layers:
-            cross = layer.encoder_attn
-            keys, values = cross.k_proj(encoded), cross.v_proj(encoded)
-            layers.append(KeysValues(self._split(keys), self._split(values)))
+            layers.append(self._offer(layer.encoder_attn, encoded))
         memory = WhisperMemory(tuple(layers), valid_frames(lengths, int(lengths.max())))
         batch, width = len(encoded), encoded.shape[-1] // self.heads
         empty = encoded.new_zeros(batch, self.heads, 0, width)
@@ -137,27 +132,13 @@ class WhisperDecoder(Decoder):
         state = WhisperState(tuple(written), state.place + 1, torch.full_like(state.place, -1))
         return DecoderStep(logits, torch.cat(maps, dim=1), state)
 
-    def forward(
-        self, encoded: Tensor, lengths: Tensor, targets: Tensor, inputs: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        inputs = targets.roll(1, dims=1) if inputs is None else inputs
-        memory, state = self.begin(encoded, lengths)
-        logits, maps = [], []
-        for previous in inputs.clamp_min(0).unbind(1):  # the first one is the prompt's
-            step = self.step(previous, memory, state)
-            state = step.state
-            logits.append(step.logits)
-            maps.append(step.weights)
-        return torch.stack(logits, 1), torch.stack(maps, 1)
-
     def _look_back(self, layer, hidden: Tensor, own: KeysValues) -> tuple[Tensor, KeysValues]:
         """Self-attention on what was written: (batch, dim) in and out."""
         attention, normed = layer.self_attn, layer.self_attn_layer_norm(hidden)[:, None]
-        query = self._split(attention.q_proj(normed) * attention.scaling)
-        keys = torch.cat((own.keys, self._split(attention.k_proj(normed))), dim=2)
-        values = torch.cat((own.values, self._split(attention.v_proj(normed))), dim=2)
-        weights = (query @ keys.transpose(2, 3)).softmax(-1)
-        return hidden + self._joined(attention, weights @ values), KeysValues(keys, values)
+        query = split_heads(attention.q_proj(normed) * attention.scaling, self.heads)
+        own = own.extend(self._offer(attention, normed))
+        weights = (query @ own.keys.mT).softmax(-1)
+        return hidden + self._joined(attention, weights @ own.values), own
 
     def _listen(
         self,
@@ -170,25 +151,24 @@ class WhisperDecoder(Decoder):
         """Cross-attention: (batch, dim), and (batch, heads, frames) weights."""
         attention, asked = layer.encoder_attn, intervention or Intervention()
         normed = layer.encoder_attn_layer_norm(hidden)[:, None]
-        query = self._split(attention.q_proj(normed) * attention.scaling)
+        query = split_heads(attention.q_proj(normed) * attention.scaling, self.heads)
         energies = products(query, cross.keys.mT)[:, :, 0]  # (batch, heads, window)
         if "content" in asked.dropped:
             energies = torch.zeros_like(energies)
         energies = energies / asked.temperature
         seen, size = energies[:, :, : valid.shape[-1]], valid.shape[-1]
         if asked.allowed is not None:
-            allowed = valid & asked.allowed[:, None, :size]
-            allowed = torch.where(allowed.any(-1, keepdim=True), allowed, valid)
-            seen = seen.masked_fill(~allowed, NEVER)
+            seen = seen.masked_fill(~asked.frames(valid), NEVER)
             energies = torch.full_like(energies, NEVER)
             energies[:, :, :size] = seen
         maps = seen.masked_fill(~valid, NEVER).softmax(-1)
         heard = products(energies.softmax(-1)[:, :, None], cross.values)
         return hidden + self._joined(attention, heard), maps
 
-    def _split(self, positions: Tensor) -> Tensor:
-        """(batch, positions, dim) as (batch, heads, positions, dim / heads)."""
-        return positions.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+    def _offer(self, attention, source: Tensor) -> KeysValues:
+        """Keys and values of positions (batch, positions, dim)."""
+        keys, values = attention.k_proj(source), attention.v_proj(source)
+        return KeysValues(split_heads(keys, self.heads), split_heads(values, self.heads))
 
     def _joined(self, attention, heads: Tensor) -> Tensor:
         """(batch, heads, 1, dim / heads) projected to (batch, dim)."""
@@ -202,6 +182,7 @@ class Windowed(Decoder):
         super().__init__()
         self.decoder, self.windows = decoder, windows  # (batch, window, dim)
         self.vocabulary, self.map_layers = decoder.vocabulary, decoder.map_layers
+        self.training = decoder.training
 
     def begin(self, encoded: Tensor, lengths: Tensor) -> tuple[WhisperMemory, WhisperState]:
         return self.decoder.begin(self.windows, lengths)

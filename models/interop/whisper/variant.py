@@ -19,8 +19,9 @@ from models.checkpoint import CheckpointError
 from models.features import SAMPLE_RATE
 from models.hypothesis import Hypothesis
 from models.interop.whisper.decoder import Prompt, WhisperDecoder, Windowed
-from models.interop.whisper.pieces import ByteAlphabet
+from models.interop.whisper.pieces import ByteAlphabet, Piece
 from models.language_model import LanguageModel
+from models.memory import MEASURING, available_bytes, require
 from models.recogniser import Decoded, Encoded, Variant, VariantInfo
 from models.search import SearchOptions
 
@@ -53,6 +54,20 @@ class HeardWindows(Encoded):
 
     windows: tuple[Window, ...] = ()
     states: Tensor | None = None  # (windows, frames of a window, dim), padding included
+
+
+@dataclass(frozen=True, eq=False)
+class _Spoken:
+    """What was written of a window."""
+
+    window: Window
+    best: Hypothesis
+    pieces: Sequence[Piece]  # tokens that are characters together
+
+    @property
+    def spans(self) -> list[slice]:
+        """Tokens of each piece."""
+        return [slice(piece.start, piece.end) for piece in self.pieces]
 
 
 def load(
@@ -203,32 +218,46 @@ class WhisperVariant(Variant):
         seconds: float,
     ) -> Decoded:
         """One recording's windows as one alignment: each token's row is zero outside its window."""
-        frames, offset = int(heard.lengths[row]), 0
-        labels, log_probs, rows, texts = [], [], [], []
-        for window, (best, *_) in parts:
-            for piece in self.alphabet.pieces(best.tokens):
-                span = slice(piece.start, piece.end)
-                wide = np.zeros((len(best.weights), 1, frames), np.float32)
-                wide[:, 0, offset : offset + window.frames] = best.weights[:, span].mean(axis=1)
-                rows.append(wide)
-                labels.append(piece.text)
-                log_probs.append(float(best.log_probs[span].sum()))
-            texts.append(self.alphabet.decode(best.tokens))
-            offset += window.frames
-        maps = np.concatenate(rows, axis=1)  # (layers * heads, tokens, frames)
-        text = " ".join(filter(None, texts))
+        spoken = [
+            _Spoken(window, best, self.alphabet.pieces(best.tokens)) for window, (best, *_) in parts
+        ]
+        maps = _side_by_side(spoken, int(heard.lengths[row]))
+        text = " ".join(filter(None, (self.alphabet.decode(each.best.tokens) for each in spoken)))
         alignment = Alignment.from_arrays(
             maps.reshape(self.decoder.map_layers, -1, *maps.shape[1:]),
-            labels,
+            [piece.text for each in spoken for piece in each.pieces],
             self.frame_seconds,
             speech=heard.speech[row],
-            ended=all(best[0].ended for _, best in parts),
+            ended=all(each.best.ended for each in spoken),
             text=text,
             variant=self.name,
         )
+        sums = [each.best.log_probs[span].sum() for each in spoken for span in each.spans]
         others = parts[0][1][1:] if len(parts) == 1 else []
         alternatives = tuple(self.alphabet.decode(other.tokens) for other in others)
-        return Decoded(text, alignment, np.array(log_probs, np.float32), seconds, alternatives)
+        return Decoded(text, alignment, np.array(sums, np.float32), seconds, alternatives)
+
+
+def _side_by_side(spoken: Sequence[_Spoken], frames: int) -> np.ndarray:
+    """(layers * heads, tokens, frames) float32, read-only: a token is zero outside its window.
+
+    Raises
+    ------
+    MemoryError
+        Where the maps are too large.
+    """
+    heads, tokens = len(spoken[0].best.weights), sum(len(each.pieces) for each in spoken)
+    size = 4 * heads * tokens * frames
+    require(size * (1 + MEASURING), available_bytes(), f"the maps of {tokens} tokens")
+    maps, token, frame = np.zeros((heads, tokens, frames), np.float32), 0, 0
+    for each in spoken:
+        end = frame + each.window.frames
+        for span in each.spans:
+            maps[:, token, frame:end] = each.best.weights[:, span].mean(axis=1)
+            token += 1
+        frame = end
+    maps.flags.writeable = False  # so that nobody needs a copy
+    return maps
 
 
 def cut(samples: np.ndarray, window: int) -> list[tuple[int, int]]:
