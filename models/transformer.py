@@ -205,12 +205,13 @@ class TransformerDecoder(Decoder):
         MemoryError
             Where the maps are too large.
         """
-        count = len(tokens)
-        cells = self.options.decoder_layers * self.options.heads * count * (count + len(encoded))
+        count, length, options = len(tokens), len(encoded), self.options
+        shown = length <= most_frames
+        cells = options.decoder_layers * options.heads * count * (count + length)
+        cells += options.encoder_layers * options.heads * length**2 if shown else 0
         require(4 * cells * WORKING, available_bytes(), f"all maps of {count} tokens")
         frames, forced = encoded[None], torch.tensor([tuple(tokens)], device=encoded.device)
-        shown = len(encoded) <= most_frames
-        heard = self._listen(frames, torch.tensor([len(encoded)]), maps=shown)
+        heard = self._listen(frames, torch.tensor([length]), maps=shown)
         written = self._write(self.shift_right(forced), *self._offer(heard))
         return AttentionMaps(
             *(_stack([layer.attended for layer in heard.layers]) if shown else (None, None)),
@@ -268,8 +269,9 @@ class TransformerDecoder(Decoder):
 
     def _start(self, batch: Tensor) -> Tensor:
         """(batch,) position of the first frame or token."""
-        latest = self.options.start if self.training else 0
-        start = torch.randint(max(1, latest), (len(batch),), device=batch.device)
+        if not self.training:
+            return torch.zeros(len(batch), device=batch.device)
+        start = torch.randint(max(1, self.options.start), (len(batch),), device=batch.device)
         return (start * torch.randint_like(start, 2)).float()
 
     def _place(self, positions: Tensor, start: Tensor, pace: float) -> Tensor:

@@ -73,6 +73,10 @@ def test_looking_closer_is_refused_as_well(monkeypatch):
     decoder = TransformerDecoder(len(LETTERS), encoded.shape[1]).eval()
     with pytest.raises(MemoryError, match="all maps of 5 tokens need"):
         decoder.attention_maps(encoded, [1] * 5)
+    monkeypatch.setattr(transformer, "available_bytes", lambda: 100_000)
+    assert decoder.attention_maps(encoded, [1] * 5, most_frames=39).encoder is None
+    with pytest.raises(MemoryError, match="need"):  # the encoder's: 40 rows, not 5
+        decoder.attention_maps(encoded, [1] * 5)
 
 
 @pytest.mark.usefixtures("use_checkpoints")

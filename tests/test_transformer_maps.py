@@ -191,6 +191,13 @@ def test_training_starts_counting_anywhere_and_decoding_at_zero():
     assert (anywhere(*data)[0] - anywhere(*data)[0]).abs().max() > 1e-3
 
 
+def test_decoding_leaves_the_random_numbers_alone():
+    decoder, (encoded, lengths, _) = tiny(start=100), speech()
+    before = torch.get_rng_state()
+    decode(decoder, encoded, lengths, ALPHABET)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_recording_far_longer_than_any_other_is_decoded():
     decoder = tiny()
     encoded, lengths, _ = speech((4_000,))
