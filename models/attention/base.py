@@ -101,6 +101,12 @@ class Sizes:
     mixtures: int = 5  # Gaussians of gmm
     previous_dim: int = 0  # last entries of the query that are the previous output (forward_ta)
 
+    def __post_init__(self) -> None:
+        for size in fields(self):
+            least, given = int(size.name != "previous_dim"), getattr(self, size.name)
+            if given < least:
+                raise ValueError(f"{size.name} must be at least {least}, not {given}")
+
 
 @dataclass(frozen=True)
 class MechanismInfo:

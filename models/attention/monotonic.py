@@ -188,8 +188,8 @@ class Mocha(Monotonic):
         chunk: int,
         noise: float = 1.0,
     ) -> None:
-        if chunk < 1:
-            raise ValueError(f"mocha needs a chunk of at least 1 frame, not {chunk}")
+        if attention_dim < 2:
+            raise ValueError(f"mocha needs an attention_dim of at least 2, not {attention_dim}")
         half = attention_dim // 2
         super().__init__(encoder_dim, query_dim, attention_dim=half, noise=noise)
         self.within = AdditiveScore(encoder_dim, query_dim, attention_dim=half, scaling=1.0)
@@ -245,8 +245,6 @@ class GaussianMixture(Attention):
     def __init__(
         self, encoder_dim: int, query_dim: int, *, attention_dim: int, mixtures: int
     ) -> None:
-        if mixtures < 1:
-            raise ValueError(f"gmm needs at least 1 Gaussian, not {mixtures}")
         super().__init__(context_dim=encoder_dim)
         hidden = 2 * attention_dim
         self.query = nn.Linear(query_dim, hidden)
