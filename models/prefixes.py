@@ -24,6 +24,7 @@ class Prefixes:
         return number
 
     def tokens(self, prefix: int) -> list[int]:
+        """The tokens of a prefix in order."""
         found = []
         while prefix:
             found.append(self.last[prefix])

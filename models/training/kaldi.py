@@ -13,6 +13,7 @@ from models.training.utterance import ManifestError, Utterance, number, text_lin
 
 
 def is_kaldi(folder: Path) -> bool:
+    """Whether a folder is a data directory: it has a ``wav.scp``."""
     return (folder / "wav.scp").is_file()
 
 

@@ -19,6 +19,7 @@ SPLITS = ("train", "dev", "test")
 
 
 def is_librispeech(folder: Path) -> bool:
+    """Whether a folder is a subset of LibriSpeech, or holds subsets: transcripts tell."""
     return any(next(folder.glob(f"{depth}/{TRANSCRIPTS}"), None) for depth in ("*/*", "*/*/*"))
 
 
