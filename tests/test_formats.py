@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from dataclasses import replace
+from html import unescape
 from itertools import pairwise
 
 import numpy as np
@@ -129,7 +130,7 @@ def test_ctm_has_a_line_per_word_sorted_by_time_with_no_spaces_in_a_field():
         "clip 1 0.500 0.400 naïve 0.5000",
         "clip 1 1.000 0.500 日本 0.2500",
         'clip 1 1.500 0.750 say_"hi" 1.0000',
-        "my_clip 1 1.000 0.000 early",
+        "my_clip 1 1.000 0.001 early",
         "my_clip 1 3.000 0.500 late",
     ]
     assert ctm([transcript()]) == ""
@@ -254,14 +255,22 @@ def test_pieces_in_order_never_overlap_and_lose_nothing(found, seconds):
 # --- subtitles, by pysubs2 ------------------------------------------------------------------------
 
 
+def times(text: str) -> list[tuple[int, int]]:
+    """Start and end of every cue of a WebVTT file, in thousandths of a second."""
+    found = re.findall(r"^(\d+):(\d+):(\d+)\.(\d+) --> (\d+):(\d+):(\d+)\.(\d+)$", text, re.M)
+    units = np.array([3_600_000, 60_000, 1000, 1])
+    return [(int(units @ cue[:4]), int(units @ cue[4:])) for cue in np.array(found, int)]
+
+
 @pytest.mark.parametrize(("writer", "kind"), [(srt, "srt"), (vtt, "vtt")])
 def test_subtitles_are_read_by_another_program(writer, kind):
     words = [("tea", 0.0, 0.5), ("&", 0.5, 0.7), ("<b>", 0.7, 1.0), ("-->", 4.0, 4.0)]
     events = pysubs2.SSAFile.from_string(writer(transcript(*words, seconds=3700)), kind).events
     assert [(event.start, event.end) for event in events] == [(0, 1000), (4000, 4300)]
     assert "-->" not in events[1].text
-    late = pysubs2.SSAFile.from_string(writer(transcript(("end", 3661.5, 3662.25))), kind).events
-    assert [(event.start, event.end) for event in late] == [(3_661_500, 3_662_250)]
+    late = writer(transcript(("end", 3661.5, 3662.25), seconds=3700))
+    events = pysubs2.SSAFile.from_string(late, kind).events
+    assert [(event.start, event.end) for event in events] == [(3_661_500, 3_662_250)]
 
 
 def test_vtt_is_headed_escaped_and_sorted():
@@ -270,6 +279,44 @@ def test_vtt_is_headed_escaped_and_sorted():
     assert found.index("late") > found.index("&lt;")
     assert vtt(transcript()) == "WEBVTT\n"
     assert srt(transcript()) == ""
+
+
+@settings(deadline=None)
+@given(transcripts)
+def test_every_subtitle_lasts_and_ends_before_the_next(found):
+    text = vtt(found)
+    edges = times(text)
+    assert all(start < end for start, end in edges)
+    assert all(before[1] <= after[0] for before, after in pairwise(edges))
+    shown = unescape(re.sub(r"^(WEBVTT|.* --> .*)$", "", text, flags=re.MULTILINE)).split()
+    said = " ".join(spoken.text for spoken in found.words)
+    assert sum(word.isalnum() for word in said.split()) <= len(shown)
+
+
+def test_words_that_a_runaway_says_at_one_moment_are_all_subtitled_and_scored(tmp_path):
+    letters = "so it " + "and " * 60
+    rows = {row: 4 + 2 * min(row, 17) for row in range(len(letters))}  # then nothing moves
+    found = timed_text(spelled(letters, rows, 40), "clip", seconds=1.6)
+    assert sum(word.start == word.end for word in found.words) > 50
+    edges = times(vtt(found))
+    assert len(edges) > 2
+    assert all(start < end for start, end in edges)
+    assert all(before[1] <= after[0] for before, after in pairwise(edges))
+    lines = [line.split() for line in ctm([found]).splitlines()]
+    assert [line[4] for line in lines] == letters.split()
+    assert min(float(line[3]) for line in lines) >= 0.001
+    (tmp_path / "hyp.ctm").write_text(ctm([found]))
+    (tmp_path / "ref.stm").write_text(f"clip 1 someone 0.0 1.6 {letters}\n")
+    report = nist(tmp_path, "-h", "hyp.ctm", "ctm", "-r", "ref.stm", "stm", "-o", "pra", "stdout")
+    assert "Scores: (#C #S #D #I) 62 0 0 0" in report
+
+
+@given(transcripts)
+def test_every_word_of_a_ctm_lasts_and_times_never_go_back(found):
+    lines = [line.split() for line in ctm([found]).splitlines()]
+    assert all(float(line[3]) >= 0.001 for line in lines)
+    starts = [float(line[2]) for line in lines]
+    assert starts == sorted(starts)
 
 
 def test_long_speech_is_cut_into_lines_that_fit():

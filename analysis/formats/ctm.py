@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 
-from analysis.formats.timed import TimedText, identifier, spoken
+from analysis.formats.timed import SHORTEST, TimedText, identifier, in_order, spoken
 
 
 def ctm(transcripts: Iterable[TimedText], channel: str = "1") -> str:
     """``recording channel start duration word [probability]``, sorted by recording and time.
 
-    Spaces within a word, which the format cannot hold, become underscores.
+    Words are put in order first, so that each lasts at least a thousandth of a second and lies
+    within the recording: sclite leaves out what lies beyond. Spaces within a word, which the format
+    cannot hold, become underscores.
     """
     lines = []
     for transcript in transcripts:
         name = identifier(transcript.name)
-        for word in sorted(spoken(transcript.words), key=lambda word: word.start):
-            length = max(0.0, word.end - word.start)
+        for word in in_order(spoken(transcript.words), transcript.seconds):
+            length = max(SHORTEST, word.end - word.start)
             text = "_".join(word.text.split())
             fields = [name, channel, f"{word.start:.3f}", f"{length:.3f}", text]
             if word.probability is not None:

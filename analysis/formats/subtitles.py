@@ -2,10 +2,11 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
-from analysis.formats.timed import Piece, TimedText, spoken
+from analysis.formats.timed import Piece, TimedText, in_order, spoken
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class CueOptions:
     shortest: float = 0.3  # least time on screen, seconds
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Cue:
-    start: float
-    end: float
-    words: list[str] = field(default_factory=list)
+    start: int  # thousandths of a second
+    end: int  # at least one later, and not after the next one's start
+    words: tuple[str, ...]
 
 
 def srt(transcript: TimedText, options: CueOptions | None = None) -> str:
@@ -45,28 +46,34 @@ def vtt(transcript: TimedText, options: CueOptions | None = None) -> str:
 
 
 def _cues(transcript: TimedText, options: CueOptions) -> list[_Cue]:
-    """Subtitles in the order of their times; a word that goes back in time starts a new one."""
-    cues: list[_Cue] = []
-    for word in spoken(transcript.words):
-        if cues and _fits(cues[-1], word, options):
-            cues[-1].words.append(word.text)
-            cues[-1].end = max(cues[-1].end, word.end)
+    """Subtitles one after the other: words are put in order of their times first.
+
+    Where a decoder says many words at one moment there is no time to read them, but every subtitle
+    lasts, as players and WebVTT ask.
+    """
+    groups: list[list[Piece]] = []
+    for word in in_order(spoken(transcript.words), transcript.seconds):
+        if groups and _fits(groups[-1], word, options):
+            groups[-1].append(word)
         else:
-            cues.append(_Cue(word.start, word.end, [word.text]))
-    cues.sort(key=lambda cue: cue.start)
-    for number, cue in enumerate(cues):
-        wanted = max(cue.end, cue.start + options.shortest)
-        following = cues[number + 1].start if number + 1 < len(cues) else wanted
-        cue.end = min(wanted, max(following, cue.end))
+            groups.append([word])
+    starts: list[int] = []
+    for group in groups:
+        earliest = starts[-1] + 1 if starts else 0
+        starts.append(max(earliest, round(1000 * group[0].start)))
+    cues = []
+    for group, (start, following) in zip(groups, pairwise([*starts, None]), strict=True):
+        wanted = round(1000 * max(group[-1].end, group[0].start + options.shortest))
+        end = wanted if following is None else min(wanted, following)
+        cues.append(_Cue(start, max(end, start + 1), tuple(word.text for word in group)))
     return cues
 
 
-def _fits(cue: _Cue, word: Piece, options: CueOptions) -> bool:
-    text = " ".join([*cue.words, word.text])
+def _fits(group: Sequence[Piece], word: Piece, options: CueOptions) -> bool:
+    text = " ".join([*(each.text for each in group), word.text])
     return (
-        word.start >= cue.start
-        and word.end - cue.start <= options.seconds
-        and word.start - cue.end < options.pause
+        word.end - group[0].start <= options.seconds
+        and word.start - group[-1].end < options.pause
         and len(_wrapped(text, options)) <= options.lines
     )
 
@@ -84,8 +91,7 @@ def _arrowless(text: str) -> str:
     return text.replace("-->", "→")
 
 
-def _time(seconds: float, point: str) -> str:
-    thousandths = max(0, round(seconds * 1000))
+def _time(thousandths: int, point: str) -> str:
     minutes, rest = divmod(thousandths, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{rest // 1000:02}{point}{rest % 1000:03}"
