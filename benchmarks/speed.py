@@ -13,6 +13,7 @@ batch      recordings decoded together as evaluation does: seconds of speech a s
            share, memory
 lengths    recordings from ten seconds to ten minutes: seconds and memory
 browser    from an upload, and from the first visit, to all maps in chromium
+corpus     memory of `evaluate` over `--corpus` recordings, and of one of its workers
 
 What is compared is measured in turn, so that other work on the machine hits both alike; seconds are
 wall time, medians over `--repeats`. `espnet` must be installed for the first two sections.
@@ -20,7 +21,9 @@ wall time, medians over `--repeats`. `espnet` must be installed for the first tw
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,12 +49,22 @@ def search(options: Namespace) -> list[dict[str, Any]]:
     return found
 
 
+def corpus(options: Namespace) -> dict[str, Any]:
+    """What ``benchmarks.evaluation`` finds, in a process of its own: memory is what it measures."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "found.json"
+        call = ["--recordings", str(options.corpus), "--json", str(found)]
+        subprocess.run([sys.executable, "-m", "benchmarks.evaluation", *call], check=True)
+        return json.loads(found.read_text(encoding="utf-8"))
+
+
 SECTIONS: dict[str, Callable[[Namespace], Any]] = {
     "search": search,
     "mechanisms": listening.one_recording,
     "batch": listening.batch,
     "lengths": listening.lengths,
     "browser": upload.waiting,
+    "corpus": corpus,
 }
 
 
@@ -88,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--characters", type=float, default=12.0, help="a second (default 12)")
     made.add_argument("--beam", type=int, default=10, help="hypotheses (default 10)")
     made.add_argument("--recordings", type=int, default=16, help="at once (default 16)")
+    made.add_argument("--corpus", type=int, default=100_000, help="recordings of `corpus`")
     made.add_argument("--repeats", type=int, default=3, help="runs of which the median counts")
     made.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="seconds")
     made.add_argument("--length-mechanisms", nargs="+", default=["location", "dot", "ctc"])
@@ -106,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     try:
         measure(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -135,12 +135,27 @@ def browser(found: dict[str, Any]) -> str:
     return f"{found['mechanisms']} mechanisms in chromium:\n\n{markdown(table)}"
 
 
+def corpus(found: dict[str, Any]) -> str:
+    """Memory while a corpus goes by, and of a worker."""
+    command, worker = found["command"], found["worker"]
+    table = [["recordings done", "MB of the command"], ["0", f"{command['mb_before']:,.0f}"]]
+    table += [[f"{done:,}", f"{size:,.0f}"] for done, size, _ in command["mb_during"]]
+    table.append(["intervals and significance", f"{command['mb_highest']:,.0f} at most"])
+    return (
+        f"{command['recordings']:,} recordings, two variants whose decoding takes no time, so that "
+        "what is left is the command itself; a worker that decodes all "
+        f"{worker['variants']} variants and keeps their maps needs at most "
+        f"{worker['mb_highest']:,.0f} MB.\n\n{markdown(table)}"
+    )
+
+
 SECTIONS: dict[str, Callable[[Any], str]] = {
     "search": search,
     "mechanisms": mechanisms,
     "batch": batch,
     "lengths": lengths,
     "browser": browser,
+    "corpus": corpus,
 }
 
 

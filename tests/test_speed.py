@@ -98,7 +98,21 @@ def test_the_tables_stand_in_the_page(report):
             "upload": {"audio_seconds": 10.0, "seconds": 2.5},
         },
     }
+    measured["corpus"] = {
+        "machine": measured["search"]["machine"],
+        "found": {
+            "command": {
+                "recordings": 2000,
+                "mb_before": 300.0,
+                "mb_during": [[200, 310.0, 0.0], [2000, 312.5, 0.0]],
+                "mb_highest": 355.0,
+            },
+            "worker": {"variants": 19, "mb_highest": 700.0},
+        },
+    }
     new = make_speed.page_with(page, measured)
+    assert "| 2,000 | 312 |" in new
+    assert "355 at most" in new
     assert "| `location` | 0.3 |" in new
     assert "| upload | 10.0 s | 2.5 |" in new
     assert "**all 2 and the encoder**" in new
