@@ -11,7 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from models.text import Alphabet
+
 FORMAT = 1
+_OBJECTS = ("config", "training", "scores")  # fields of a card that hold values by name
 
 
 class CheckpointError(ValueError):
@@ -70,17 +73,33 @@ def read_card(path: Path) -> Card:
     Raises
     ------
     CheckpointError
-        Where it is missing, is not JSON, or lacks what is needed to build the model.
+        Where it is missing, is not JSON, is of a newer format, or lacks what is needed to build the
+        model.
     """
     card = path.with_suffix(".json")
     try:
         values = json.loads(card.read_text(encoding="utf-8"))
-        values["alphabet"] = tuple(values["alphabet"])
-        return Card(**values)
+        found = values.get("format", FORMAT)
+        if not found > FORMAT:
+            return _card(values)
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} has no card {card.name} beside it") from None
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise CheckpointError(f"{card.name} is not a checkpoint card AttnScope can read") from None
+    raise CheckpointError(
+        f"{card.name} is of format {found}, of which this AttnScope knows {FORMAT}: "
+        "a newer AttnScope is needed"
+    )
+
+
+def _card(values: dict[str, Any]) -> Card:
+    """A card of our format, or the error that `read_card` puts into words."""
+    alphabet = Alphabet(tuple(values["alphabet"])).tokens
+    card = Card(**values | {"alphabet": alphabet})
+    objects = all(isinstance(getattr(card, name), dict) for name in _OBJECTS)
+    if card.format != FORMAT or not objects or not all(isinstance(each, str) for each in alphabet):
+        raise ValueError
+    return card
 
 
 def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:

@@ -163,7 +163,9 @@ def load_variant(name: str, folder: Path | None = None) -> "Variant":
         raise CheckpointError(
             f"{path.name} was trained on another encoder than {encoder_path.name}"
         )
-    encoder_dim = 2 * _card(encoder_path).config["units"]
+    encoder_card = _card(encoder_path)
+    with _fitting(encoder_path):
+        encoder_dim = 2 * options_of(EncoderOptions, encoder_card).units
     with _fitting(path):
         options = options_of(decoders()[name].options, card)
         decoder = build(name, len(card.alphabet), encoder_dim, options)
@@ -181,8 +183,9 @@ def _card(path: Path) -> Card:
 def _fitting(path: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"the card of {path.name} does not fit its model: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        first = str(error).partition("\n")[0]  # of what torch says of sizes that are none
+        raise CheckpointError(f"the card of {path.name} does not fit its model: {first}") from None
 
 
 def options_of(kind: type, card: Card) -> Any:

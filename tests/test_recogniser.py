@@ -120,6 +120,51 @@ def test_cards_that_cannot_be_read_are_refused(folder):
     assert "no card" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": []}, {"scores": 3}, {"config": None}, {"config": [["units", 3]]},
+        {"alphabet": []}, {"alphabet": ["a", "b"]}, {"alphabet": ["<blank>", 1, "<eos>"]},
+        {"alphabet": [["<blank>"], "<eos>"]}, {"alphabet": None},
+        {"format": None}, {"format": "1"}, {"format": 0}, {"wheels": 4},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["dot", "encoder"])
+def test_a_card_whose_values_are_damaged_is_refused(folder, name, change):
+    card = folder / f"{name}.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    assert refused(folder) == f"{name}.json is not a checkpoint card AttnScope can read"
+    listed = {info.name: info for info in variants(folder)}
+    assert listed["ctc" if name == "encoder" else name].card is None
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "[" * 100_000])
+def test_what_is_no_card_at_all_is_refused(folder, content):
+    (folder / "dot.json").write_text(content)
+    assert "dot.json is not a checkpoint card" in refused(folder)
+
+
+def test_a_newer_format_asks_for_a_newer_version(folder):
+    card = folder / "dot.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "format": 99, "wheels": 4}))
+    message = refused(folder)
+    assert "dot.json is of format 99" in message
+    assert "newer AttnScope is needed" in message
+
+
+@pytest.mark.parametrize("units", ["missing", None, "many", -4, 10**30])
+def test_an_encoder_of_unusable_size_is_refused(folder, units):
+    card = folder / "encoder.json"
+    values = json.loads(card.read_text())
+    values["config"]["units"] = units
+    if units == "missing":
+        del values["config"]["units"]
+    card.write_text(json.dumps(values))
+    assert ".safetensors" in refused(folder)
+    with pytest.raises(CheckpointError, match=r"encoder\.safetensors"):
+        load_encoder(folder)
+
+
 def test_a_decoder_of_another_encoder_is_refused(folder):
     tensors = load_file(folder / "encoder.safetensors")
     save_file(
