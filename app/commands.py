@@ -85,7 +85,8 @@ def variants(options: Namespace) -> bool:
     """List every variant there is, trained or not."""
     check_output(options.json)
     infos = Models().infos()
-    for problem in external.problems(checkpoint_folder()):
+    ours = [info.name for info in infos if not info.own_encoder]
+    for problem in external.problems(checkpoint_folder(), ours):
         note(f"attnscope: {problem}")
     if options.json:
         listed = [_variant(info) for info in infos]
@@ -100,7 +101,7 @@ def variant_names(options: Namespace, models: Models) -> list[str] | None:
     if options.variants == "all":
         return None
     try:
-        names = external.adopt(external.split(options.variants))
+        names = external.adopt(external.split(options.variants), checkpoint_folder())
     except CheckpointError as error:
         options.command.error(str(error))
     known = [info.name for info in models.infos()]

@@ -108,14 +108,35 @@ def test_other_specifications_are_refused(wrong, tmp_path, monkeypatch):
     assert len(external.problems(tmp_path)) == 1
 
 
-def test_two_recognisers_of_one_name_are_refused(monkeypatch):
+def test_two_recognisers_of_one_name_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv(external.VARIABLE, "")
     with pytest.raises(CheckpointError, match="two recognisers would be called whisper-tiny"):
-        external.adopt(["whisper:a/whisper-tiny", "whisper:b/whisper-tiny"])
-    assert external.adopt(["dot", "whisper:a/whisper-tiny", "whisper:a/whisper-tiny"]) == [
-        "dot", "whisper-tiny",
-    ]  # fmt: skip
+        external.adopt(["whisper:a/whisper-tiny", "whisper:b/whisper-tiny"], tmp_path)
+    twice = ["dot", "whisper:a/whisper-tiny", "whisper:a/whisper-tiny"]
+    assert external.adopt(twice, tmp_path) == ["dot", "whisper-tiny"]
     assert os.environ[external.VARIABLE] == "whisper:a/whisper-tiny"
+
+
+def test_a_specification_does_not_hide_behind_a_file_of_its_name(monkeypatch, tmp_path):
+    monkeypatch.setenv(external.VARIABLE, "")
+    (tmp_path / "external").mkdir()
+    file = tmp_path / "external" / "whisper-tiny.json"
+    file.write_text('{"toolkit": "whisper", "model": "a/whisper-tiny", "title": "A"}')
+    assert external.adopt(["whisper:a/whisper-tiny"], tmp_path) == ["whisper-tiny"]
+    assert external.problems(tmp_path) == []  # the same one twice
+    with pytest.raises(CheckpointError, match="two recognisers would be called whisper-tiny"):
+        external.adopt(["whisper:b/whisper-tiny"], tmp_path)
+
+
+def test_names_given_twice_are_reported_once(monkeypatch, tmp_path):
+    two = "two recognisers are called whisper-{}; rename one"
+    given = "whisper:a/tiny;whisper:b/tiny;whisper:c/tiny;whisper:a/base;whisper:mine"
+    monkeypatch.setenv(external.VARIABLE, given)
+    assert [each.sources[0] for each in external.listed(tmp_path)] == ["a/tiny", "a/base", "mine"]
+    assert external.problems(tmp_path) == [two.format("tiny")]
+    assert external.problems(tmp_path, ("dot", "whisper-mine")) == [
+        two.format("tiny"), two.format("mine"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -248,6 +269,7 @@ def test_a_model_that_cannot_be_loaded_fails_in_one_sentence(pointers, clip, cap
 
 def test_variants_lists_them_and_what_is_wrong(pointers, capsys):
     (pointers / "external" / "bad.json").write_text("{}")
+    (pointers / "external" / "dot.json").write_text('{"toolkit": "whisper", "model": "any"}')
     assert main(["variants", "--json", "-"]) == 0
     printed = capsys.readouterr()
     found = {each["name"]: each for each in json.loads(printed.out)["variants"]}
@@ -255,6 +277,7 @@ def test_variants_lists_them_and_what_is_wrong(pointers, capsys):
     assert found["their-rnn"]["family"] == "espnet"
     assert found["their-whisper"]["card"] is None
     assert "bad.json does not name a recogniser" in printed.err
+    assert "two recognisers are called dot; rename one" in printed.err
     assert main(["variants"]) == 0
     assert "Their RNN" in capsys.readouterr().out
 

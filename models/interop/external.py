@@ -15,8 +15,8 @@ Nothing is loaded, and no toolkit imported, before such a variant is asked for.
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,7 +44,7 @@ class External:
     name: str  # of the variant: letters, digits, - and _
     toolkit: str  # "espnet" or "whisper"
     sources: tuple[str, ...]  # configuration and weights, or a model's folder or public name
-    title: str  # for people
+    title: str = field(compare=False)  # for people
 
     @property
     def weights(self) -> Path:
@@ -65,17 +65,35 @@ def listed(folder: Path) -> list[External]:
     return list(found.values())
 
 
-def problems(folder: Path) -> list[str]:
-    """What is wrong with files and specifications that name no recogniser, a sentence each."""
-    return [str(each) for each in _named(folder) if isinstance(each, CheckpointError)]
+def problems(folder: Path, taken: Collection[str] = ()) -> list[str]:
+    """Why some of the files and specifications name no recogniser that is listed, a sentence each.
+
+    They are not of the form above, or their name is that of another, or one of the `taken` ones.
+    """
+    found: list[str] = []
+    first: dict[str, External] = {}
+    for each in _named(folder):
+        if isinstance(each, CheckpointError):
+            found.append(str(each))
+        elif each.name in taken or first.setdefault(each.name, each) != each:
+            found.append(f"two recognisers are called {each.name}; rename one")
+    return list(dict.fromkeys(found))
 
 
 def _named(folder: Path) -> Iterator["External | CheckpointError"]:
+    yield from _in_files(folder)
+    yield from _in_variable()
+
+
+def _in_files(folder: Path) -> Iterator["External | CheckpointError"]:
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
             yield read(path)
         except CheckpointError as error:
             yield error
+
+
+def _in_variable() -> Iterator["External | CheckpointError"]:
     for specification in re.split(r"[;\n]", os.environ.get(VARIABLE, "")):
         if specification.strip():
             try:
@@ -165,19 +183,21 @@ def split(names: str) -> list[str]:
     return found
 
 
-def adopt(names: Sequence[str]) -> list[str]:
+def adopt(names: Sequence[str], folder: Path) -> list[str]:
     """Names of variants; specifications are remembered for this process and those it starts.
 
     Raises
     ------
     CheckpointError
-        Where a specification is not one, or two would have one name.
+        Where a specification is not one, or two would have one name: of them, or one of them and a
+        file in the folder of checkpoints.
     """
+    files = {each.name: each for each in _in_files(folder) if isinstance(each, External)}
     chosen: dict[str, External | None] = {}
     for name in names:
         external = parse(name) if ":" in name else None
         name = external.name if external else name
-        if external and chosen.get(name) not in (None, external):
+        if external and (chosen.get(name) or files.get(name)) not in (None, external):
             raise CheckpointError(f"two recognisers would be called {name}; rename a folder")
         chosen[name] = chosen.get(name) or external
     known = os.environ.get(VARIABLE, "").split("\n")
