@@ -71,6 +71,7 @@ MAGIC = (
     (b"#!AMR", AMR),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ASF),
 )
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # of text; the first would pass for a frame of MPEG audio
 
 
 def identify(file: BinaryIO) -> Container | None:
@@ -78,6 +79,8 @@ def identify(file: BinaryIO) -> Container | None:
     file.seek(0)
     head = file.read(PROBE)
     file.seek(0)
+    if head.startswith(UTF_16):
+        return None
     for magic, container in MAGIC:
         if head.startswith(magic):
             return container

@@ -14,6 +14,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.evaluation.items import read_items
 from models.audio import AudioError
 from models.torchaudio_cpu import torchaudio
 from models.training.corpus import (
@@ -62,6 +63,56 @@ def test_every_form_gives_the_same_utterances(tmp_path):
         found = summary(tmp_path / form)
         found = [(row[0], row[1].resolve(), *row[2:]) for row in found]
         assert found == [(row[0], row[1].resolve(), *row[2:]) for row in expected], form
+
+
+SPREADSHEETS = {  # name: what other programs write for one recording
+    "pandas.tsv": 'path\ttext\n"a ""b"".wav"\t"she said ""no"""\n',
+    "quoted.tsv": '"path"\t"text"\n"a ""b"".wav"\t"she said ""no"""\n',
+    "as-it-is.tsv": 'path\ttext\na "b".wav\tshe said "no"\n',
+    "blank-end.csv": 'path,text\n"a ""b"".wav","she said ""no"""\n   \n,\n \t,  \n',
+    "blank-end.tsv": 'path\ttext\na "b".wav\tshe said "no"\n  \n\t\n',
+    "blanks.csv": 'path, text\n"a ""b"".wav", "she said ""no"""\n',
+    "turned.csv": '\n text, path\n"she said ""no""", "a ""b"".wav"\n',
+    "capitals.csv": 'Path;TEXT \n"a ""b"".wav";"she said ""no"""\n',
+}
+
+
+@pytest.mark.parametrize("name", SPREADSHEETS)
+def test_what_spreadsheets_do_to_a_table_makes_no_difference(tmp_path, name):
+    write(tmp_path, {name: SPREADSHEETS[name]})
+    (row,) = read_manifest(tmp_path / name)
+    assert (row.path, row.text) == (tmp_path / 'a "b".wav', 'she said "no"')
+
+
+def test_quotes_of_a_tsv_count_only_around_a_whole_cell(tmp_path):
+    texts = {
+        '"a': '"a',
+        'a"': 'a"',
+        '"': '"',
+        '"a" or "b"': '"a" or "b"',
+        '"a\tb"': "a\tb",
+        '""': "",
+    }
+    rows = "".join(f"{number}.wav\t{text}\n" for number, text in enumerate(texts))
+    write(tmp_path, {"m.tsv": "path\ttext\n" + rows})
+    assert [row.text for row in read_manifest(tmp_path / "m.tsv")] == list(texts.values())
+    write(tmp_path, {"m.tsv": 'path\ttext\nx.wav\t"a\tb\n'})
+    with pytest.raises(ManifestError, match="line 2 has 3 columns"):
+        read_manifest(tmp_path / "m.tsv")
+
+
+def test_further_columns_keep_their_spelling(tmp_path):
+    write(tmp_path, {"m.csv": "Path,text,Text, Age Group \nx.wav,a,b,child\n"})
+    (row,) = read_manifest(tmp_path / "m.csv")
+    assert (row.text, dict(row.extra)) == ("a", {"Text": "b", "Age Group": "child"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_utf_16_is_no_recording_and_what_to_do_is_said(tmp_path, encoding):
+    bom = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "m.csv").write_bytes(f"{bom}path,text\na.wav,x\n".encode(encoding))
+    with pytest.raises(ManifestError, match=r"m\.csv is not UTF-8 text; save it as UTF-8"):
+        next(read_items(tmp_path / "m.csv"))
 
 
 def test_lengths_splits_and_further_columns_are_kept(tmp_path):
@@ -119,6 +170,7 @@ def test_parts_are_cut_out_of_their_recordings(tmp_path):
 
 
 FILES = {  # name: (content, what is said)
+    "wide.csv": ("path,text\na.wav,x\nb.wav," + "y" * 200_000, "wide.csv line 3 cannot be read"),
     "empty.csv": ("", "empty.csv is empty"),
     "words.csv": ("path,words\nx.wav,a\n", "words.csv has no column text"),
     "short.csv": ("path,text\nx.wav,a\ny.wav\n", "short.csv line 3 is incomplete"),

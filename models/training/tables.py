@@ -5,8 +5,10 @@ Paths are relative to the file. What is not a known column is kept in `Utterance
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from models.training.utterance import ManifestError, Utterance, number, text_lines
@@ -14,28 +16,77 @@ from models.training.utterance import ManifestError, Utterance, number, text_lin
 KNOWN = {"id", "path", "text", "corpus", "split", "speaker", "seconds", "offset"}
 NEMO = {"audio_filepath": "path", "duration": "seconds", "utt_id": "id"}  # NeMo's names, and ours
 
+_QUOTED = r'"(?:[^"]|"")*"'
+_CELL = re.compile(rf"(?:^|\t)({_QUOTED}(?=\t|$)|[^\t]*)")
+
 
 def read_table(path: Path) -> Iterator[Utterance]:
-    """Rows of a CSV or TSV file; the header tells which, and names at least path and text."""
-    lines = (line + "\n" for _, line in text_lines(path))
-    header = next(lines, "").rstrip("\n")
+    """Rows of a CSV or TSV file; the header tells which, and names at least path and text.
+
+    Capitals and blanks around the names of known columns make no difference. Lines that hold
+    nothing but blanks and separators, which spreadsheets leave at the end, are passed over.
+    """
+    lines = text_lines(path)
+    first, header = next(((line, text) for line, text in lines if text.strip()), (0, ""))
     delimiter = max("\t,;", key=header.count)
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    columns = next(csv.reader([header], delimiter=delimiter, quoting=quoting), [])
+    loose = f"{delimiter} " in header  # "path, text": rows are likely to be written so, too
+    parse = partial(csv.reader, delimiter=delimiter, skipinitialspace=loose)
+    columns = _columns(next(parse([header]), []))
     if missing := {"path", "text"} - set(columns):
         names = " and ".join(sorted(missing))
         raise ManifestError(
             f"{path.name} has no column {names}: its first line must name the columns path and text"
         )
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+    tabbed = delimiter == "\t"
+    rows = _tabbed(lines, len(columns)) if tabbed else _quoted(lines, parse, path, first)
+    for line, cells in rows:
+        where = f"{path.name} line {line}"
+        if any(cell.strip() for cell in cells):
+            yield _utterance(_row(columns, cells, where), path, where)
+
+
+def _columns(names: list[str]) -> list[str]:
+    """Names of columns, the known ones in our spelling."""
+    names = [name.strip() for name in names]
+    ours = [name.casefold() for name in names]
+    return [
+        our if our in KNOWN and our not in names else name
+        for name, our in zip(names, ours, strict=True)
+    ]
+
+
+def _quoted(
+    lines: Iterable[tuple[int, str]],
+    parse: Callable[..., Iterator[list[str]]],
+    path: Path,
+    header: int,
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a CSV file, whose cells may hold separators and ends of lines in quotes."""
+    reader = parse(text + "\n" for _, text in lines)
     try:
         for cells in reader:
-            where = f"{path.name} line {reader.line_num + 1}"
-            if cells:
-                yield _utterance(_row(columns, cells, where), path, where)
+            yield header + reader.line_num, cells
     except csv.Error as error:
-        line = reader.line_num + 1
+        line = header + reader.line_num
         raise ManifestError(f"{path.name} line {line} cannot be read: {error}") from None
+
+
+def _tabbed(lines: Iterable[tuple[int, str]], columns: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a TSV file, where quotes mean something only around a whole cell.
+
+    Some write quotes as part of the text, others (pandas, spreadsheets) around cells that have a
+    quote or a tab in them, where quotes are doubled.
+    """
+    for line, text in lines:
+        cells = text.split("\t")
+        if len(cells) > columns:  # some of the tabs may be within quotes
+            cells = _CELL.findall(text)
+        yield line, [_unquoted(cell) for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    whole = re.fullmatch(_QUOTED, cell)
+    return whole[0][1:-1].replace('""', '"') if whole else cell
 
 
 def _row(columns: list[str], cells: list[str], where: str) -> dict[str, str]:
