@@ -3,7 +3,6 @@
 import hashlib
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.backend import Outcome, Store
 from app.comparison import VariantResult
 from models.audio import Recording
 from models.features import SAMPLE_RATE
+from models.names import told_apart
 from models.recogniser import Decoded, VariantInfo
 
 FILES = 16  # shown at once; beyond it nobody compares anything
@@ -57,7 +57,8 @@ def read_all(
         Where results are kept; the files' content and `options` are the key.
     """
     outcomes, total = [], 0
-    for name, file in zip(_names(files), files, strict=True):
+    names = told_apart((file.name for file in files), _numbered)
+    for name, file in zip(names, files, strict=True):
         try:
             result = _read(name, file, options, recording, store)
             total += result.decoded.alignment.weights.size
@@ -121,16 +122,10 @@ def length_note(result: VariantResult, recording: Recording) -> str:
     return ""
 
 
-def _names(files: Sequence[File]) -> list[str]:
-    """The files' names, numbered where several are alike."""
-    seen: Counter[str] = Counter()
-    names = []
-    for file in files:
-        seen[file.name] += 1
-        path = Path(file.name)
-        again = f"{path.stem} ({seen[file.name]}){path.suffix}"
-        names.append(file.name if seen[file.name] == 1 else again)
-    return names
+def _numbered(name: str, number: int) -> str:
+    """A file's name with a number before its ending."""
+    path = Path(name)
+    return f"{path.stem} ({number}){path.suffix}"
 
 
 def _read(

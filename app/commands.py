@@ -3,7 +3,6 @@
 import json
 import sys
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +35,7 @@ def compare(options: Namespace) -> bool:
     report_command.check(options.html)
     if options.save_alignments:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
-    clips, missing = [], 0
+    clips, missing, stems = [], 0, export.stems(options.clips)
     for number, path in enumerate(options.clips, 1):
         note(f"[{number}/{len(options.clips)}] {plain(path)}")
         try:
@@ -47,7 +46,7 @@ def compare(options: Namespace) -> bool:
         clips.append(clip)
         missing += without
         if options.save_alignments:
-            _save_alignments(clips[-1], options.save_alignments, _stem(options.clips, number - 1))
+            _save_alignments(clips[-1], options.save_alignments, stems[number - 1])
         if not options.json:
             print(tables.clip(clips[-1]), flush=True)
     if options.json and clips:
@@ -165,12 +164,6 @@ def _export(clips: Sequence[ClipResult], folder: Path, formats: Sequence[str]) -
     items = [export.Exported(stem, clip) for stem, clip in zip(stems, clips, strict=True)]
     files = export.write(items, folder, formats)
     note(f"wrote {len(files)} files to {plain(str(folder))}")
-
-
-def _stem(paths: Sequence[str], index: int) -> str:
-    """File stem of one path, numbered where several clips have the same."""
-    stems = [Path(path).stem for path in paths]
-    return stems[index] if Counter(stems)[stems[index]] == 1 else f"{stems[index]}-{index + 1}"
 
 
 def _variant(info: VariantInfo) -> dict[str, Any]:

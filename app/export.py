@@ -22,6 +22,7 @@ from analysis.formats.whisper_json import whisper_json
 from app.charts.attention import attention_map
 from app.comparison import ClipResult, VariantResult
 from app.theme import palette
+from models.names import told_apart
 
 FIGURES = ("svg", "pdf", "png")
 FIGURE_SIZE = (1200, 450)  # pixels, before the scale
@@ -114,15 +115,7 @@ def file_stem(name: str) -> str:
 
 def stems(paths: Sequence[str]) -> list[str]:
     """A file stem for every path, numbered where several would be the same."""
-    found: list[str] = []
-    for path in paths:
-        stem = unique = file_stem(Path(path).stem)
-        number = 1
-        while unique.casefold() in (each.casefold() for each in found):
-            number += 1
-            unique = f"{stem}-{number}"
-        found.append(unique)
-    return found
+    return told_apart(file_stem(Path(path).stem) for path in paths)
 
 
 def write(items: Iterable[Exported], folder: Path, formats: Sequence[str]) -> list[Path]:

@@ -288,6 +288,14 @@ def read(*files: File, recording=None, options=None):
     return brought.read_all(files, options or ReadOptions(), recording, Store())
 
 
+def test_files_of_equal_names_are_all_told_apart():
+    names = ["a.npz", "a (2).npz", "a.npz", "a.npz"]
+    outcomes = read(*(File(name, b"") for name in names))
+    assert [outcome.name for outcome in outcomes] == [
+        "a.npz", "a (2).npz", "a (3).npz", "a (4).npz",
+    ]  # fmt: skip
+
+
 def test_large_files_are_refused_before_they_are_unpacked(monkeypatch):
     monkeypatch.setattr(brought, "BYTES", 1_000)
     [outcome] = read(File("a.npz", npz()))

@@ -81,17 +81,23 @@ def test_several_clips_and_one_that_is_bad(capsys, clip, tmp_path):
     assert status == 1
     assert "notes.txt is not an audio file" in err
     assert one_sentence(err)
-    assert len(json.loads(out.read_text())["clips"]) == 2
+    found = json.loads(out.read_text())
+    assert len(found["clips"]) == 2
+    (error,) = found["errors"]
+    assert error["path"] == str(bad)
+    assert f"attnscope: {error['error']}\n" in err
 
 
 def test_clips_of_one_name_keep_their_own_maps(capsys, tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        soundfile.write(tmp_path / folder / "x.wav", hum(0.5), 16_000)
-    clips = [tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"]
+    clips = [tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav", tmp_path / "c" / "X-2.wav"]
+    for clip in clips:
+        clip.parent.mkdir()
+        soundfile.write(clip, hum(0.5), 16_000)
     maps = tmp_path / "maps"
     assert run(capsys, "compare", *clips, "--variants", "dot", "--save-alignments", maps)[0] == 0
-    assert sorted(path.name for path in maps.iterdir()) == ["x-1.dot.npz", "x-2.dot.npz"]
+    assert {path.name for path in maps.iterdir()} == {
+        "x.dot.npz", "x-2.dot.npz", "X-2-2.dot.npz",
+    }  # fmt: skip
 
 
 def test_what_is_asked_of_the_search_reaches_it(capsys, clip, monkeypatch):
@@ -149,7 +155,9 @@ def test_a_missing_clip_fails_with_a_sentence(capsys, tmp_path):
     assert (status, printed) == (1, "")
     assert "none.wav is not an existing file" in err
     assert one_sentence(err)
-    assert not out.exists()
+    found = json.loads(out.read_text())
+    assert (found["schema"], found["clips"]) == (1, [])
+    assert "none.wav is not an existing file" in found["errors"][0]["error"]
 
 
 def test_too_long_a_clip_names_the_limit_and_its_flag(capsys, clip):
@@ -210,6 +218,8 @@ def test_json_never_replaces_a_file_that_is_not_json(capsys, clip, tmp_path):
         ("compare", "a.wav", "--max-seconds", "-3"),
         ("compare", "a.wav", "--normalizer", "mine"),
         ("compare", "a.wav", "--variants", "nothing"),
+        ("compare", "a.wav", "--variants", ""),
+        ("compare", "a.wav", "--variants", " , "),
         ("compare", "a.wav", "b.wav", "--text", "both"),
         ("diagnose",),
         ("nonsense",),

@@ -298,6 +298,17 @@ def test_downloaded_subsets_are_learned_from_or_scored(tmp_path, monkeypatch):
     assert data.dev["test-other"].texts == ("it's test",)
 
 
+def test_dev_sets_of_one_name_are_all_scored(english, tmp_path):
+    (features := tmp_path / "features").mkdir()
+    Data(DataOptions((str(english),), folder=features, copies=1))
+    (store,) = features.iterdir()
+    folders = [tmp_path / "x" / "dev", tmp_path / "1" / "y" / "dev", tmp_path / "2" / "y" / "dev"]
+    for folder in folders:
+        shutil.copytree(store, folder)
+    data = Data(DataOptions((), dev=tuple(map(str, folders))))
+    assert list(data.dev) == ["dev", "y_dev", "y_dev-2"]
+
+
 def test_features_of_other_data_are_not_taken_for_these(english, tmp_path):
     options = DataOptions((f"{english}@0.5",), folder=tmp_path / "features", copies=1)
     ((store, share),) = Data(options).train

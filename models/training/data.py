@@ -13,6 +13,7 @@ from torch import distributed
 from analysis.normalisers import normalise
 from models.encoder import Encoder
 from models.features import MEL_BINS
+from models.names import told_apart
 from models.text import Alphabet, alphabet_of, count_characters
 from models.training.corpus import Utterance, read_manifest, require_audio
 from models.training.encode import encoded_rows
@@ -175,14 +176,10 @@ def _with_share(argument: str) -> tuple[str, float]:
 
 def _names(arguments: list[str]) -> dict[str, str]:
     """A short name for each dev set; those that share one are called after their folders, too."""
-    found: dict[str, str] = {}
-    for argument in arguments:
-        path = Path(argument)
-        name = path.stem
-        if name in found:
-            name = f"{path.parent.name}_{path.stem}"
-        found[name] = argument
-    return found
+    names: list[str] = []
+    for path in map(Path, arguments):
+        names.append(f"{path.parent.name}_{path.stem}" if path.stem in names else path.stem)
+    return dict(zip(told_apart(names), arguments, strict=True))
 
 
 def _checksum(rows: list[Utterance]) -> str:
