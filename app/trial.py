@@ -11,7 +11,7 @@ import streamlit as st
 from app import samples
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, read_items
-from app.evaluation.settings import fingerprints
+from app.evaluation.settings import fingerprints, versions
 from models.search import SearchOptions
 
 NAME = "shipped-samples"
@@ -43,9 +43,9 @@ def _temporary() -> tempfile.TemporaryDirectory:
 
 def place() -> Path:
     """Where the run is, or will be: another one for other checkpoints or samples."""
-    trained = [info for info in Models().infos() if info.checkpoint]
-    used = [(info.name, info.checkpoint.stat().st_mtime_ns) for info in trained]
-    version = hash((tuple(used), str(samples.FOLDER)))
+    models = Models()
+    trained = [info for info in models.infos() if info.checkpoint]
+    version = hash((versions(trained, models.folder), str(samples.FOLDER)))
     return Path(_temporary().name) / f"{abs(version):x}" / NAME
 
 

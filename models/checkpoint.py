@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,22 @@ from torch import nn
 from models.text import Alphabet
 
 FORMAT = 1
+MODEL_FILES = (".safetensors", ".json", ".txt")  # of a model's folder: weights, sizes, vocabulary
 _OBJECTS = ("config", "training", "scores")  # fields of a card that hold values by name
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A file as it is now; another where the file was written anew."""
+
+    path: Path
+    size: int  # bytes
+    written: int  # nanoseconds
+    number: int  # of its inode
 
 
 @dataclass(frozen=True)
@@ -36,16 +48,36 @@ class Card:
 
 def fingerprint(path: Path) -> str:
     """The first 16 hex digits of a file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def identity(path: Path) -> str:
-    """As `fingerprint`, also of a folder (by its files' names and sizes) and of a public name."""
-    if path.is_file():
-        return fingerprint(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
-    listing = [f"{file.relative_to(path)} {file.stat().st_size}" for file in files]
-    return hashlib.sha256("\n".join(listing or [str(path)]).encode()).hexdigest()[:16]
+def identity(*paths: Path) -> str:
+    """As `fingerprint`, of all a model is made of: files, a folder of such, or a public name.
+
+    A file is read once, and again only where `version` tells that it was written anew.
+    """
+    files = version(*paths)
+    if len(files) == 1 and paths == (files[0].path,):
+        return _fingerprint(files[0])
+    listing = [f"{file.path.name} {_fingerprint(file)}" for file in files]
+    listing = listing or [str(path) for path in paths]
+    return hashlib.sha256("\n".join(listing).encode()).hexdigest()[:16]
+
+
+def version(*paths: Path) -> tuple[Version, ...]:
+    """How the files a model is made of look without reading them; none of a public name."""
+    files: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        files += [file for file in inside if file == path or file.suffix in MODEL_FILES]
+    found = [(file, file.stat()) for file in files if file.is_file()]
+    return tuple(Version(file, of.st_size, of.st_mtime_ns, of.st_ino) for file, of in found)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(file: Version) -> str:
+    return fingerprint(file.path)
 
 
 def save(model: nn.Module, path: Path, card: Card, leave_out: tuple[str, ...] = ()) -> None:

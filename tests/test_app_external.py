@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import trial
+from models.interop import external
 from tests.test_app import MAIN, calm, html_of, maps_of
 from tests.test_app_closer import closer, figures
 from tests.test_interop_external import pointers, toolkits  # noqa: F401
@@ -44,3 +46,11 @@ def test_an_address_cannot_name_a_file(named, tmp_path):
     page.run()
     assert calm(page)
     assert set(maps_of(page)) == {"dot"}
+
+
+def test_a_public_name_is_no_file_and_stops_no_page(library, use_checkpoints, monkeypatch):
+    monkeypatch.setenv(external.VARIABLE, "whisper:openai/whisper-tiny")
+    first = trial.place()
+    assert trial.place() == first
+    monkeypatch.setenv(external.VARIABLE, "")
+    assert trial.place() != first

@@ -1,7 +1,9 @@
 """Other toolkits' recognisers as variants: how they are named, and every command with them."""
 
+import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +12,8 @@ import soundfile
 
 from app.cli import main
 from app.comparison import Models, compare
-from models import recogniser
+from app.evaluation.settings import RunError, Settings, fingerprints, same_checkpoints
+from models import checkpoint, recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError, identity
 from models.interop import external
@@ -166,6 +169,49 @@ def test_weights_have_an_identity_wherever_they_are(toolkits, tmp_path):
     found = {identity(path) for path in (whisper, other, Path("openai/whisper-tiny"))}
     assert len(found) == 3
     assert identity(whisper) == identity(whisper)
+
+
+def test_weights_of_the_same_size_are_others_and_files_nobody_reads_do_not_count(
+    toolkits, tmp_path, monkeypatch
+):
+    model = shutil.copytree(toolkits / "whisper-mini", tmp_path / "model")
+    before = identity(model)
+    (model / "notes.md").write_text("good")
+    assert identity(model) == before
+    content = bytearray((model / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (model / "model.safetensors").write_bytes(content)
+    changed = identity(model)
+    assert changed != before
+    generation = model / "generation_config.json"
+    generation.write_text(generation.read_text().replace("40", "41"))
+    assert len({before, changed, identity(model)}) == 3
+    monkeypatch.setattr(checkpoint, "fingerprint", lambda path: pytest.fail("read twice"))
+    identity(model)
+
+
+def test_a_run_knows_all_that_its_recognisers_are_made_of(pointers, toolkits, tmp_path):
+    model = shutil.copytree(toolkits / "asr_train_rnn", tmp_path / "rnn")
+    pointer = pointers / "external" / "their-rnn.json"
+    pointer.write_text(pointer.read_text().replace(str(toolkits / "asr_train_rnn"), str(model)))
+    names = ["their-rnn", "their-whisper"]
+    infos = Models().choose(names)
+    before = fingerprints(infos, None)
+    assert [name for name, _ in before] == names  # of our encoder they know nothing
+    (pointers / "encoder.safetensors").unlink()
+    same_checkpoints(Settings(tuple(names), checkpoints=before), infos)
+    with (model / "config.yaml").open("a") as config:
+        config.write("\n# changed\n")
+    with pytest.raises(RunError, match="other checkpoints than the run for their-rnn:"):
+        same_checkpoints(Settings(tuple(names), checkpoints=before), infos)
+
+
+def test_our_own_checkpoints_are_known_as_they_always_were(pointers):
+    infos = Models().choose(["dot", "their-whisper"])
+    found = dict(fingerprints(infos, None))
+    for name in ("encoder", "dot"):
+        content = (pointers / f"{name}.safetensors").read_bytes()
+        assert found[name] == hashlib.sha256(content).hexdigest()[:16]
 
 
 # --- decoding -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models import checkpoint
+from models.interop import external
 from models.recogniser import LANGUAGE_MODEL, VariantInfo, checkpoint_folder
 from models.search import SearchOptions
 
@@ -75,11 +76,31 @@ def fingerprints(
     infos: list[VariantInfo], folder: Path | None, *, language_model: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """Name and fingerprint of the checkpoints of encoder, variants and, if used, language model."""
-    paths = {"encoder": checkpoint_folder(folder) / "encoder.safetensors"}
-    paths |= {info.name: info.checkpoint for info in infos}
+    paths = _paths(infos, folder)
     if language_model:
-        paths["language model"] = checkpoint_folder(folder) / LANGUAGE_MODEL
-    return tuple((name, checkpoint.identity(path)) for name, path in paths.items())
+        paths["language model"] = (checkpoint_folder(folder) / LANGUAGE_MODEL,)
+    return tuple((name, checkpoint.identity(*of_one)) for name, of_one in paths.items())
+
+
+def versions(
+    infos: list[VariantInfo], folder: Path | None
+) -> tuple[tuple[str, tuple[checkpoint.Version, ...]], ...]:
+    """What tells that `fingerprints` may be others, without reading a checkpoint."""
+    paths = _paths(infos, folder)
+    return tuple((name, checkpoint.version(*of_one)) for name, of_one in paths.items())
+
+
+def _paths(infos: list[VariantInfo], folder: Path | None) -> dict[str, tuple[Path, ...]]:
+    """What each variant is made of, and the encoder, if one of them has none of its own."""
+    folder = checkpoint_folder(folder)
+    named = {each.name: each.sources for each in external.listed(folder)}
+    paths = {}
+    if not all(info.own_encoder for info in infos):
+        paths["encoder"] = (folder / "encoder.safetensors",)
+    for info in infos:
+        sources = named[info.name] if info.own_encoder else (info.checkpoint,)
+        paths[info.name] = tuple(map(Path, sources))
+    return paths
 
 
 def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:
