@@ -7,7 +7,7 @@ reader is asked to guess: an unknown file is refused before it reaches one.
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
@@ -20,11 +20,13 @@ import torch
 
 from analysis.speech_activity import speech_frames
 from models import containers, ffmpeg
+from models.quiet import quiet
 from models.torchaudio_cpu import torchaudio
 
 SAMPLE_RATE = 16_000
 FRAME_SECONDS = 0.04  # one encoder frame: the shortest recording there is something to attend to
 RATES = (4_000, 384_000)  # lowest and highest sample rate accepted
+MAX_SECONDS = 600.0  # a recording may last by default
 BLOCK = 8_192  # frames decoded at once: what is lost at most when a body breaks off
 FULL_SCALE = 0.9999  # of 1.0: 16-bit samples at their limit lie above
 ACCEPTED = "it accepts WAV, FLAC, OGG/Opus and MP3, and M4A or WebM where FFmpeg is installed"
@@ -60,7 +62,10 @@ class _Body:
 
 
 def load(
-    source: Path | str | bytes | BinaryIO, *, name: str | None = None, max_seconds: float = 600.0
+    source: Path | str | bytes | BinaryIO,
+    *,
+    name: str | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> Recording:
     """Read and check a recording.
 
@@ -97,7 +102,9 @@ def _load(file: BinaryIO, name: str, max_seconds: float) -> Recording:
         file = container.mend(file)
     file.seek(0)
     if container.decoder == "soundfile":
-        with soundfile.SoundFile(file) as decoder:
+        # libmpg123 prints what it thinks of single frames, of good files too
+        hushed = quiet() if container is containers.MP3 else nullcontext()
+        with hushed, soundfile.SoundFile(file) as decoder:
             return _decode(decoder, name, max_seconds, cut_short)
     try:
         converted = ffmpeg.convert(file, container.demuxer, max_seconds + 1)
@@ -122,7 +129,7 @@ def _decode(
     if announced >= 2**62:  # libsndfile's "unknown": a stream whose header was never completed
         announced = 0
     if announced > max_seconds * rate:
-        raise _too_long(name, announced / rate, max_seconds)
+        raise too_long(name, announced / rate, max_seconds)
     body = _read(decoder, name, max_seconds)
     if body.frames == 0:
         if body.broken or cut_short:
@@ -161,7 +168,7 @@ def _read(decoder: soundfile.SoundFile, name: str, max_seconds: float) -> _Body:
         body.blocks.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
         body.frames += len(block)
         if body.frames > max_seconds * rate:
-            raise _too_long(name, None, max_seconds)
+            raise too_long(name, None, max_seconds)
 
 
 def resample(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -253,7 +260,8 @@ def _unreadable(name: str) -> AudioError:
     return AudioError(f"{name} is not an audio file AttnScope can read; {ACCEPTED}.")
 
 
-def _too_long(name: str, seconds: float | None, limit: float) -> AudioError:
+def too_long(name: str, seconds: float | None, limit: float) -> AudioError:
+    """What is said of a recording beyond the limit; None: how far beyond is not known."""
     lasts = f"lasts {seconds:.0f} s, longer than" if seconds else "is longer than"
     return AudioError(
         f"{name} {lasts} the limit of {limit:g} s; cut it, or raise the limit with --max-seconds "

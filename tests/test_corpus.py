@@ -164,6 +164,9 @@ def test_parts_are_cut_out_of_their_recordings(tmp_path):
     assert [row.seconds for row in rows] == [1.0, 0.5, None]
     with pytest.raises(AudioError, match=r"d starts at 9 s, but long.wav has only 3.0 s"):
         load_utterance(late)
+    assert load_utterance(rows[1], max_seconds=0.5).seconds == 0.5  # of a file of 3 s
+    with pytest.raises(AudioError, match=r"a lasts 1 s, longer than the limit of 0\.5 s"):
+        load_utterance(rows[0], max_seconds=0.5)
     (part,) = read_manifest(tmp_path / "n.jsonl")
     assert part.id == "long-1"
     assert load_utterance(part).samples.mean() == pytest.approx(0.2, abs=1e-4)

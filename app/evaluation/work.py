@@ -21,11 +21,10 @@ from app.evaluation.items import PLAIN, Item, Shard
 from app.evaluation.rows import Heard
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings, same_checkpoints
-from models.audio import AudioError, Recording, load, plain
+from models.audio import AudioError, Recording, plain
 from models.interop import external
 from models.recogniser import Encoded, VariantInfo
 from models.stress import stressed
-from models.training.corpus import Utterance
 from models.training.recordings import load_utterance
 
 HELD_SECONDS = 300.0  # audio in memory at once
@@ -128,7 +127,7 @@ def open_item(item: Item, settings: Settings) -> Recording:
     AudioError
         Where a file cannot be used or the result is too long.
     """
-    recordings = [_open(each, settings.max_seconds) for each in item.utterances]
+    recordings = [load_utterance(each, settings.max_seconds) for each in item.utterances]
     if item.stress == PLAIN:
         return recordings[0]
     samples = stressed(
@@ -146,12 +145,6 @@ def open_item(item: Item, settings: Settings) -> Recording:
             f"{settings.max_seconds:g} s; raise the limit with --max-seconds."
         )
     return result
-
-
-def _open(utterance: Utterance, max_seconds: float) -> Recording:
-    if utterance.end is None and not utterance.start:
-        return load(utterance.path, max_seconds=max_seconds)
-    return load_utterance(utterance)
 
 
 def batches(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
