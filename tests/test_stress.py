@@ -1,18 +1,23 @@
 """Stresses: what they do to samples and texts, and the runs made of them."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.cli import main
 from app.evaluation import load_errors, load_results, load_settings, load_summary
+from app.evaluation.replay import recording_of
 from app.evaluation.stresses import stressed_items
 from models import audio, stress
+from models.audio import AudioError
 from models.stress import SAMPLE_RATE, STRESSES, said, stressed
 from tests.conftest import hum
 from tests.runs import plain_items, write_corpus
@@ -227,6 +232,61 @@ def test_the_summary_has_a_row_for_every_stress_level_and_variant(finished):
     assert sum(rows["cut", 0.5, "dot"]["verdicts"].values()) == 4
 
 
+@pytest.fixture(scope="module")
+def of_parts(checkpoints, tmp_path_factory) -> Path:
+    """A stress run of five parts of two files, joined in pairs; the last one is too long."""
+    folder = tmp_path_factory.mktemp("parts")
+    for name in ("one", "two"):
+        soundfile.write(folder / f"{name}.wav", hum(3.0), 16_000)
+    (folder / "wav.scp").write_text("one one.wav\ntwo two.wav\n")
+    parts = ["one 0 0.4", "two 1 1.7", "two 2.5 -1", "one 0.5 0.8", "one 0 2.9"]
+    lines = [f"{name} {part}\n" for name, part in zip("abcde", parts, strict=True)]
+    (folder / "segments").write_text("".join(lines))
+    (folder / "text").write_text("".join(f"{name} no\n" for name in "abcde"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
+        arguments = [
+            "stress", folder, "--out", folder / "run", "--variants", "ctc", "--workers", "1",
+            "--concatenate", "2", "--max-seconds", "2",
+        ]  # fmt: skip
+        assert main([str(argument) for argument in arguments]) == 0
+    return folder / "run"
+
+
+def test_joined_parts_of_files_are_found_again(of_parts):
+    rows = load_results(of_parts).set_index("id", drop=False)
+    voice = hum(3.0)
+    expected = {
+        "a": voice[:6400], "b": voice[16_000:27_200], "c": voice[40_000:],
+        "a [concatenate 2]": np.concatenate([voice[:6400], voice[16_000:27_200]]),
+        "c [concatenate 2]": np.concatenate([voice[40_000:], voice[8000:12_800]]),
+    }  # fmt: skip
+    for name, samples in expected.items():
+        found = recording_of(rows.loc[name].to_dict(), load_settings(of_parts))
+        np.testing.assert_allclose(found.samples, samples, atol=1e-4)
+    assert rows.loc["b", ["start", "end"]].tolist() == [1.0, 1.7]
+
+
+def test_results_of_versions_that_kept_one_span_are_read(of_parts, tmp_path):
+    shutil.copytree(of_parts, old := tmp_path / "old")
+    table = pq.read_table(old / "results.parquet").drop_columns("spans")
+    pq.write_table(table, old / "results.parquet")
+    rows = load_results(old, ["id", "spans", "start", "end", "path", "stress", "level",
+                              "reference", "seconds"]).set_index("id", drop=False)  # fmt: skip
+    assert recording_of(rows.loc["b"].to_dict(), load_settings(old)).seconds == 0.7
+    with pytest.raises(AudioError, match="joins parts of files, and the run does not say which"):
+        recording_of(rows.loc["a [concatenate 2]"].to_dict(), load_settings(old))
+    (old / "parts").mkdir(exist_ok=True)  # of such a run that is not finished
+    (old / "results.parquet").rename(old / "parts" / "000000.parquet")
+    assert load_results(old)["spans"].isna().all()
+
+
+def test_parts_of_files_have_the_limit_of_recordings(of_parts):
+    (error,) = load_errors(of_parts).to_dict("records")
+    assert error["id"] == "e"
+    assert "e lasts 3 s, longer than the limit of 2 s" in error["error"]
+
+
 def test_one_recording_can_be_stressed(capsys, clip, use_checkpoints, tmp_path):
     status = main(
         ["stress", str(clip), "--text", "hm", "--out", str(tmp_path / "run"), "--snr", "10",
@@ -244,3 +304,13 @@ def test_one_recording_can_be_stressed(capsys, clip, use_checkpoints, tmp_path):
 def test_wrong_usage(capsys, clip, tmp_path, arguments):
     assert main(["stress", str(clip), "--out", str(tmp_path / "run"), *arguments]) == 2
     assert not (tmp_path / "run").exists()
+
+
+def test_a_text_for_a_corpus_is_wrong_usage(use_checkpoints, clip, tmp_path, capsys):
+    (tmp_path / "m.csv").write_text(f"path,text\n{clip},hm\n")
+    for source in (tmp_path / "m.csv", clip.parent):
+        arguments = ["stress", str(source), "--text", "ha", "--out", str(tmp_path / "run")]
+        assert main([*arguments, "--snr", "10"]) == 2
+        assert "--text belongs to one recording" in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+    assert main(["stress", "none.wav", "--text", "x", "--out", str(tmp_path), "--snr", "1"]) == 1

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("path", pa.string()),  # its file, or its files, one a line
         ("start", pa.float64()),  # where in its file it begins; null: the whole file
         ("end", pa.float64()),
+        ("spans", pa.string()),  # JSON: where in each of several files; null: a single file
         ("corpus", pa.string()),
         ("split", pa.string()),
         ("speaker", pa.string()),
@@ -75,6 +76,7 @@ def row(heard: Heard, normalizer: str, part: int) -> dict[str, Any]:
     item, result = heard.item, heard.result
     score, diagnosis = result.score, result.diagnosis.to_json()
     first = item.utterances[0]
+    spans = [[each.start, each.end] for each in item.utterances]
     counts = _counts("", score.words) | _counts("character_", score.characters) if score else {}
     return {
         "id": item.id,
@@ -87,6 +89,7 @@ def row(heard: Heard, normalizer: str, part: int) -> dict[str, Any]:
         .decode(),
         "start": first.start or None,
         "end": first.end,
+        "spans": _json(spans) if len(spans) > 1 else None,
         "corpus": first.corpus,
         "split": first.split,
         "speaker": first.speaker,

@@ -163,7 +163,7 @@ class Folder:
         except FileNotFoundError:
             pass
         for number in self.done():
-            yield pq.read_table(self.part(number), columns=columns)
+            yield pq.read_table(self.part(number), columns=columns, schema=SCHEMA)
 
     def part_of(self, name: str) -> int | None:
         """The part that has a recording's maps."""

@@ -31,7 +31,7 @@ from models.recogniser import variants
 CASES = 10  # recordings shown in full
 ERRORS = 50  # unreadable recordings named
 COLUMNS = [
-    "id", "variant", "stress", "level", "path", "start", "end", "reference", "text",
+    "id", "variant", "stress", "level", "path", "start", "end", "spans", "reference", "text",
     "substitutions", "deletions", "insertions", "wer", "verdict", "failures", "seconds", "warnings",
     "part",
 ]  # fmt: skip
