@@ -187,14 +187,16 @@ def assess(
 ) -> VariantResult:
     """What one variant made of the recording in a row of an encoded batch, diagnosed and scored."""
     alignment = replace(decoded.alignment, reference=reference)
-    heard, said = variant.heard(encoded), None
+    heard, said, mass = variant.heard(encoded), None, decoded.global_mass
     if heard.ctc_log_probs is None:
-        diagnosis = diagnose(alignment)
+        diagnosis = diagnose(alignment, global_mass=mass)
     else:
         numbers = {token: number for number, token in enumerate(variant.alphabet.tokens)}
         token_ids = [numbers[token] for token in alignment.tokens]
         log_probs = heard.ctc_log_probs[row, : int(heard.lengths[row])].numpy()
-        diagnosis = diagnose(alignment, ctc_log_probs=log_probs, token_ids=token_ids)
+        diagnosis = diagnose(
+            alignment, ctc_log_probs=log_probs, token_ids=token_ids, global_mass=mass
+        )
         said = forced_timing(log_probs, token_ids, alignment.tokens, alignment.frame_seconds)
     scored = None if reference is None else score(reference, decoded.text, normalizer)
     kept = replace(decoded, alignment=alignment.light())

@@ -177,7 +177,7 @@ def rewrite(
     _check_step(change.step, tokens)
     frames, eos = len(encoded), decoder.vocabulary - 1
     memory, state = decoder.begin(encoded[None], torch.tensor([frames]))
-    previous, chosen, log_probs, maps = _start(decoder), [], [], []
+    previous, chosen, log_probs, maps, masses = _start(decoder), [], [], [], []
     limit, room = max(change.step + 1, int(max_length_ratio * frames), 1), available_bytes()
     for number in range(limit):
         asked = _intervention(change, number, frames)
@@ -187,6 +187,7 @@ def rewrite(
         chosen.append(int(token))
         log_probs.append(float(scores[token]))
         maps.append(taken.weights[0])
+        masses += [] if taken.global_mass is None else [taken.global_mass[0]]
         size = (2 + MEASURING) * len(maps) * maps[0].nbytes
         require(size, room, f"the maps of {len(maps)} tokens")
         if token == eos:
@@ -198,6 +199,7 @@ def rewrite(
         weights=torch.stack(maps, 1).numpy(),  # (heads, tokens, frames)
         ended=chosen[-1] == eos,
         score=float(sum(log_probs)),
+        global_mass=torch.stack(masses, 1).numpy() if masses else None,  # (heads, tokens)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.diagnosis import diagnose
 from app import comparison
-from app.comparison import ClipResult, Models, compare, to_json
+from app.comparison import ClipResult, Models, assess, compare, to_json
 from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
@@ -80,6 +80,20 @@ def test_the_diagnosis_is_given_ctc_and_the_numbers_of_the_tokens(recording, mod
         assert alignment.tokens == tuple(tokens[number] for number in evidence["token_ids"])
         assert evidence["ctc_log_probs"].shape == (alignment.frames, len(tokens))
         np.testing.assert_allclose(np.exp(evidence["ctc_log_probs"]).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("ctc", [True, False])
+def test_heads_that_attend_to_a_global_token_are_sinks(recording, models, ctc):
+    info, variant = models.choose(["transformer"])[0], models.variant("transformer")
+    encoded = models.encode(recording)
+    encoded = encoded if ctc else replace(encoded, ctc_log_probs=None)
+    (decoded,) = variant.decode(encoded)
+    mass = np.zeros_like(decoded.global_mass)
+    mass[1, 0] = 0.9
+    found = assess(info, variant, encoded, 0, replace(decoded, global_mass=mass), None, "basic")
+    sink = found.diagnosis.heads[2]
+    assert (sink.layer, sink.head, sink.role) == (1, 0, "sink")
+    assert "global token" in sink.evidence
 
 
 @pytest.mark.parametrize("names", [["nothing"], ["dot", "nothing"], []])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from models.anatomy import Change
 from models.attention.base import FAMILIES, gather
 from models.audio import Recording
 from models.checkpoint import CheckpointError
@@ -200,6 +201,8 @@ def test_a_decoded_recording_has_maps_by_layer_and_head(checkpoints):
         np.testing.assert_allclose(maps.cross_global, decoded.global_mass, atol=1e-5)
         assert maps.encoder.shape == (1, 2, frames, frames)
         assert maps.decoder.shape == (2, 2, tokens, tokens)
+        again = variant.rewrite(encoded, row, decoded, Change(step=len(alignment.tokens) - 1))
+        np.testing.assert_allclose(again.global_mass, decoded.global_mass, atol=1e-5)
     other = load_variant("dot", checkpoints)
     decoded = other.decode(encoded)[0]
     assert decoded.global_mass is None
