@@ -77,10 +77,21 @@ def _left_out(reference: str | None) -> str:
     return f'<p class="attn-text"><del>{escape(reference)}</del></p>' if reference else ""
 
 
+def _normalised(words: list[Word], heard: str, normalizer: str) -> list[Word] | None:
+    """Of every word of a normalised text the word it was made of.
+
+    None where that is not known, as a normaliser changed several words together.
+    """
+    parts = [normalise(word.text, normalizer).split() for word in words]
+    if [part for of_word in parts for part in of_word] != heard.split():
+        return None
+    return [word for word, of_word in zip(words, parts, strict=True) for _ in of_word]
+
+
 def _differences(words: list[Word], text: str, reference: str, normalizer: str) -> list[str]:
-    timed = words if len(words) == len(normalise(text, normalizer).split()) else None
-    marked = []
-    for edit in edit_alignment(normalise(reference, normalizer), normalise(text, normalizer)):
+    heard = normalise(text, normalizer)
+    timed, marked = _normalised(words, heard, normalizer), []
+    for edit in edit_alignment(normalise(reference, normalizer), heard):
         word = timed[edit.hyp_index] if timed and edit.hyp_index is not None else None
         if edit.op == "equal":
             marked.append(_button(edit.hyp, word))

@@ -1,6 +1,7 @@
 """The dashboard without a browser: what the page says and draws, and how it fails."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -336,3 +337,19 @@ def test_differences_have_a_form_besides_their_colour():
     assert "<del>maybe</del>" in html
     assert "<del>please</del>" in html
     assert html.count('data-from="') == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "normalizer", "heard"),
+    [
+        ("uh can't go", "english", [("can", "can't"), ("not", "can't"), ("go", "go")]),
+        ("no, no", "basic", [("no", "no,"), ("no", "no")]),
+        ("he's gone", "english", []),  # "has gone", not "is gone": two words made it
+    ],
+)
+def test_a_normalised_word_plays_the_word_it_was_made_of(text, normalizer, heard):
+    alignment = backend_alignment(np.eye(len(text), dtype=np.float32), list(text))
+    starts = {f"{word.start:.2f}": word.text for word in timed_words(alignment)}
+    html = transcript(alignment, text, "nothing of that", normalizer)
+    found = re.findall(r'data-from="([^"]*)"[^>]*>([^<]*)<', html)
+    assert [(said, starts[start]) for start, said in found] == heard
