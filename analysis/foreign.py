@@ -115,7 +115,7 @@ def from_words(source: Path | str | bytes | BinaryIO) -> Alignment:
         raise AlignmentError(f"words: {len(words)} are more than the {MAX_WORDS} AttnScope reads")
     spans = _spans(words)  # (words, 2) seconds
     if spans.max() > MAX_SECONDS:
-        raise AlignmentError(f"words: times go up to {spans.max():.0f} s, a day is the limit")
+        raise AlignmentError(f"words: times go up to {spans.max():g} s, a day is the limit")
     step = WORD_FRAME
     while len(words) * (spans.max() / step + 1) > MAX_CELLS:
         step *= 2

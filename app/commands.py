@@ -35,13 +35,14 @@ def compare(options: Namespace) -> bool:
     report_command.check(options.html)
     if options.save_alignments:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
-    clips, missing, stems = [], 0, export.stems(options.clips)
+    clips, failed, missing, stems = [], [], 0, export.stems(options.clips)
     for number, path in enumerate(options.clips, 1):
         note(f"[{number}/{len(options.clips)}] {plain(path)}")
         try:
             clip, without = _compare_clip(path, names, options, models)
         except AudioError as error:
             note(f"attnscope: {error}")
+            failed.append({"path": _text(path), "error": str(error)})
             continue
         clips.append(clip)
         missing += without
@@ -49,14 +50,15 @@ def compare(options: Namespace) -> bool:
             _save_alignments(clips[-1], options.save_alignments, stems[number - 1])
         if not options.json:
             print(tables.clip(clips[-1]), flush=True)
-    if options.json and clips:
-        write_json(comparison.to_json(clips), options.json)
+    if options.json:
+        errors = {"errors": failed} if failed else {}
+        write_json(comparison.to_json(clips) | errors, options.json)
     if options.html and clips:
         report_command.save_clips(clips, options.html)
         note(f"wrote {plain(str(options.html))}")
     if options.export and clips:
         _export(clips, options.export, formats)
-    return len(clips) == len(options.clips) and not missing
+    return not failed and not missing
 
 
 def diagnose(options: Namespace) -> bool:
@@ -105,6 +107,8 @@ def variant_names(options: Namespace, models: Models) -> list[str] | None:
         options.command.error(str(error))
     known = [info.name for info in models.infos()]
     for name in names:
+    if not names:
+        options.command.error(f"--variants names none; there are: {', '.join(known)}")
         if name not in known:
             options.command.error(f"there is no variant {name!r}; there are: {', '.join(known)}")
     return names
@@ -172,6 +176,9 @@ def _variant(info: VariantInfo) -> dict[str, Any]:
         "family": info.family,
         "title": info.title,
         "paper": info.paper,
+        options.export.mkdir(parents=True, exist_ok=True)
+        if "sclite" in formats and options.text is None:
+            note("attnscope: sclite: nothing to write without knowing what was said; add --text")
         "parameters": info.parameters,
         "checkpoint": str(info.checkpoint) if info.checkpoint else None,
         "card": asdict(info.card) if info.card else None,

@@ -5,11 +5,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from app import commands, tables
 from app.comparison import Models
 from app.evaluation import Item, Outcome, Plan, Settings, read_items
 from app.evaluation import evaluate as run
+from app.evaluation.items import is_recording
 from app.evaluation.settings import fingerprints
 from app.evaluation.stresses import stressed_items
 from models.interop import external
@@ -26,6 +28,9 @@ def evaluate(options: Namespace) -> bool:
 
 def stress(options: Namespace) -> bool:
     """Decode a corpus as it is and under every stress asked for."""
+    source = Path(options.source)
+    if options.text is not None and source.exists() and not is_recording(source):
+        options.command.error("--text belongs to one recording; a corpus brings its own texts")
     levels = {name: getattr(options, name) for name in STRESSES if getattr(options, name)}
     plain = partial(
         read_items, options.source, split=options.split, limit=options.limit, text=options.text

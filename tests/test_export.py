@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app import export
+from app import commands, export
 from app.cli import main
 from tests.conftest import hum
 
@@ -105,6 +105,21 @@ def test_unknown_formats_are_wrong_usage(use_checkpoints, clip, tmp_path, capsys
     assert "there is no format 'docx'; there are npz, textgrid" in capsys.readouterr().err
     assert main([*arguments, " , "]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_is_found_before_decoding(
+    use_checkpoints, clip, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(commands, "load", lambda *_, **__: pytest.fail("decoding began"))
+    (tmp_path / "out").write_text("a file")
+    assert main(["compare", str(clip), "--export", str(tmp_path / "out")]) == 1
+    assert f"attnscope: {tmp_path / 'out'}: File exists" in capsys.readouterr().err
+
+
+def test_why_there_is_nothing_to_write_is_said(use_checkpoints, clip, tmp_path, capsys):
+    arguments = ["compare", str(clip), "--variants", "dot", "--export", str(tmp_path / "out")]
+    assert main([*arguments, "--formats", "sclite"]) == 0
+    assert "sclite: nothing to write without knowing what was said" in capsys.readouterr().err
 
 
 def test_figures_without_kaleido_are_refused_before_decoding(monkeypatch):

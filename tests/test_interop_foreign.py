@@ -104,6 +104,7 @@ def test_a_whole_day_of_words_gets_coarser_frames_and_no_more():
         (b'{"words": [{"word": "a", "start": true}]}', "times must be numbers"),
         (b'{"words": [{"word": "a", "start": -1, "end": 2}]}', "a time is negative"),
         (b'{"words": [{"word": "a", "start": 0, "end": 1e9}]}', "a day is the limit"),
+        (b'{"words": [{"word": "a", "start": 0, "end": 1e300}]}', r"up to 1e\+300 s, a day"),
     ],
 )
 def test_other_json_is_refused_in_one_sentence(content, message):

@@ -178,6 +178,7 @@ def test_compare_writes_the_same_kind_of_file(capsys, clip, use_checkpoints, tmp
         ("{}", "neither a run nor"),
         ("no json", "neither a run nor"),
         ('{"schema": 99, "clips": []}', "another version"),
+        ('{"schema": 1, "clips": [], "errors": [{}]}', "holds no recording"),
         ('{"schema": 1, "clips": [{"clip": 3}]}', "neither a run nor"),
         (None, "does not exist"),
     ],

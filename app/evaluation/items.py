@@ -93,7 +93,7 @@ def read_items(
         raise SourceError(f"{plain(str(source))} does not exist; check the path.")
     if source.is_dir() and not is_kaldi(source) and not is_librispeech(source):
         found = _recordings(source)
-    elif source.is_file() and _is_audio(source):
+    elif is_recording(source):
         found = iter([Item(source.stem, (Utterance(source.stem, source, text or ""),), text)])
     else:
         found = (Item(each.id, (each,), each.text) for each in iterate_manifest(source, split))
@@ -104,7 +104,10 @@ def read_items(
     yield from islice(chain([first], found), limit)
 
 
-def _is_audio(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
+    """Whether this is one recording, whatever its name; nothing that is not there is one."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return identify(file) is not None
 

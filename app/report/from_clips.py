@@ -54,6 +54,8 @@ def from_json(path: Path) -> Report:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["schema"] != SCHEMA:
             raise ReportError(f"{plain(path.name)} was written by another version of AttnScope")
+        if not values["clips"]:
+            raise ReportError(f"{plain(path.name)} holds no recording: none could be decoded")
         cases = tuple(map(_case, values["clips"]))
         normalizer = values["clips"][0]["normalizer"]
     except (OSError, UnicodeDecodeError, ValueError, LookupError, TypeError) as error:
