@@ -41,8 +41,8 @@ def compare(options: Namespace) -> bool:
         try:
             clip, without = _compare_clip(path, names, options, models)
         except AudioError as error:
-            note(f"attnscope: {error}")
             failed.append({"path": _text(path), "error": str(error)})
+            note(f"attnscope: {error}")
             continue
         clips.append(clip)
         missing += without
@@ -106,9 +106,9 @@ def variant_names(options: Namespace, models: Models) -> list[str] | None:
     except CheckpointError as error:
         options.command.error(str(error))
     known = [info.name for info in models.infos()]
-    for name in names:
     if not names:
         options.command.error(f"--variants names none; there are: {', '.join(known)}")
+    for name in names:
         if name not in known:
             options.command.error(f"there is no variant {name!r}; there are: {', '.join(known)}")
     return names
@@ -160,6 +160,9 @@ def _export_formats(options: Namespace) -> tuple[str, ...]:
         options.command.error(str(error))
     if options.export:
         export.check(formats)
+        options.export.mkdir(parents=True, exist_ok=True)
+        if "sclite" in formats and options.text is None:
+            note("attnscope: sclite: nothing to write without knowing what was said; add --text")
     return formats
 
 
@@ -176,9 +179,6 @@ def _variant(info: VariantInfo) -> dict[str, Any]:
         "family": info.family,
         "title": info.title,
         "paper": info.paper,
-        options.export.mkdir(parents=True, exist_ok=True)
-        if "sclite" in formats and options.text is None:
-            note("attnscope: sclite: nothing to write without knowing what was said; add --text")
         "parameters": info.parameters,
         "checkpoint": str(info.checkpoint) if info.checkpoint else None,
         "card": asdict(info.card) if info.card else None,
