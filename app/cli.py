@@ -88,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     run_arguments.add_stress(commands)
     run_arguments.add_report(commands)
     _add_variants(commands)
+    run_arguments.add_export(commands)
     return top
 
 

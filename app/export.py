@@ -39,6 +39,7 @@ _PER_RESULT: Mapping[str, tuple[str, Callable[[TimedText], str]]] = MappingProxy
 )
 _PER_VARIANT = ("kaldi", "sclite")
 _TABLES = ("csv", "parquet")
+WORD_COLUMNS = ("variant", "word", "start", "end", "probability")
 FORMATS = ("npz", *_PER_RESULT, *_PER_VARIANT, *_TABLES, *FIGURES)
 
 
@@ -63,8 +64,8 @@ class Exported:
         )
 
 
-def parse_formats(names: str) -> tuple[str, ...]:
-    """Formats from a comma-separated list, ``all`` for every one.
+def parse_formats(names: str, known: Sequence[str] = FORMATS) -> tuple[str, ...]:
+    """Formats from a comma-separated list, ``all`` for every one that is known.
 
     Raises
     ------
@@ -73,12 +74,12 @@ def parse_formats(names: str) -> tuple[str, ...]:
     """
     asked = [name.strip().lower() for name in names.split(",") if name.strip()]
     if "all" in asked:
-        return FORMATS
+        return tuple(known)
     for name in asked:
-        if name not in FORMATS:
-            raise ExportError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+        if name not in known:
+            raise ExportError(f"there is no format {name!r}; there are {', '.join(known)}")
     if not asked:
-        raise ExportError(f"no format was chosen; there are {', '.join(FORMATS)}")
+        raise ExportError(f"no format was chosen; there are {', '.join(known)}")
     return tuple(dict.fromkeys(asked))
 
 
@@ -150,11 +151,16 @@ def _write_result(
     if "npz" in formats:
         files.append(folder / f"{base}.npz")
         result.decoded.alignment.save(files[-1])
-    transcript = item.transcript(result)
+    return files + write_transcript(item.transcript(result), folder / base, formats)
+
+
+def write_transcript(transcript: TimedText, base: Path, formats: Sequence[str]) -> list[Path]:
+    """Write one transcript in those of the formats that have a file for each: BASE.ENDING."""
+    files = []
     for name in formats:
         if name in _PER_RESULT:
             ending, writer = _PER_RESULT[name]
-            files.append(_text(folder / f"{base}.{ending}", writer(transcript)))
+            files.append(write_text(base.with_name(f"{base.name}.{ending}"), writer(transcript)))
     return files
 
 
@@ -211,17 +217,27 @@ def _write_gathered(items: Sequence[Exported], folder: Path, formats: Sequence[s
     if set(formats) & set(_PER_VARIANT):
         for item in items:
             for result in item.clip.variants:
-                found = transcripts.setdefault(file_stem(result.info.name), [])
+                found = transcripts.setdefault(result.info.name, [])
                 found.append(item.transcript(result))
     files = []
     for variant, texts in transcripts.items():
         if "kaldi" in formats:
-            target = folder / "kaldi" / variant / "text"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.append(_text(target, kaldi_text(texts)))
+            files.append(write_kaldi(texts, folder, variant))
         if "sclite" in formats and any(text.reference is not None for text in texts):
-            files.append(_text(folder / f"{variant}.sclite.txt", sclite(texts, normalizer)))
+            files.append(write_sclite(texts, folder, variant, normalizer))
     return files
+
+
+def write_kaldi(texts: Sequence[TimedText], folder: Path, variant: str) -> Path:
+    """Write what a variant heard as Kaldi's ``text``."""
+    target = folder / "kaldi" / file_stem(variant) / "text"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write_text(target, kaldi_text(texts))
+
+
+def write_sclite(texts: Sequence[TimedText], folder: Path, variant: str, normalizer: str) -> Path:
+    """Write what a variant heard beside what was said, as sclite prints it."""
+    return write_text(folder / f"{file_stem(variant)}.sclite.txt", sclite(texts, normalizer))
 
 
 def _write_tables(items: Sequence[Exported], folder: Path, formats: Sequence[str]) -> list[Path]:
@@ -263,16 +279,24 @@ def results_table(items: Iterable[Exported]) -> pd.DataFrame:
 
 def words_table(items: Iterable[Exported]) -> pd.DataFrame:
     """A row per word: who heard it, when, and how sure the model was."""
-    columns = ["clip", "variant", "word", "start", "end", "probability"]
     rows = [
-        (item.name, result.info.name, word.text, word.start, word.end, word.probability)
+        row
         for item in items
         for result in item.clip.variants
-        for word in item.transcript(result).words
+        for row in word_rows(item.name, result.info.name, item.transcript(result))
     ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["clip", *WORD_COLUMNS])
 
 
-def _text(path: Path, text: str) -> Path:
+def word_rows(name: str, variant: str, transcript: TimedText) -> list[tuple]:
+    """A recording's name and what `WORD_COLUMNS` says of each of its words."""
+    return [
+        (name, variant, word.text, word.start, word.end, word.probability)
+        for word in transcript.words
+    ]
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a whole text as UTF-8; returns where."""
     path.write_bytes(text.encode("utf-8", errors="replace"))  # the same line ends everywhere
     return path

@@ -1,4 +1,4 @@
-"""The subcommands for whole corpora: ``evaluate``, ``stress`` and ``report``."""
+"""The subcommands for whole corpora: ``evaluate``, ``stress``, ``report`` and ``export``."""
 
 import argparse
 from pathlib import Path
@@ -83,6 +83,34 @@ def add_report(commands) -> None:
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:
+def add_export(commands) -> None:
+    command = add(
+        commands,
+        "export",
+        "write a run in the formats of other programs, without decoding again",
+        "  python -m app export runs/dev --out exported\n"
+        "  python -m app export runs/dev --out exported --formats ctm,text --variants location\n",
+        _export,
+    )
+    command.add_argument(
+        "source", type=Path, metavar="RUN", help="folder of `evaluate` or `stress`, finished or not"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    command.add_argument(
+        "--formats",
+        metavar="LIST",
+        help="ctm, text (Kaldi's) and sclite: a file per variant; textgrid, srt, vtt, json and "
+        "npz: a file per recording; csv; or all; text, sclite and csv need no attention maps "
+        "(default: everything but npz that the run has the maps for)",
+    )
+    command.add_argument(
+        "--variants",
+        default="all",
+        metavar="NAMES",
+        help="comma-separated names of the run's variants (default all)",
+    )
+
+
     """What `evaluate` and `stress` have in common."""
     command.add_argument(
         "--out",
@@ -135,6 +163,12 @@ def _stress(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace) -> int:
+    from app import corpus_export
+
+    return 0 if corpus_export.run(options) else 1
+
+
     from app import report_command
 
     return 0 if report_command.report(options) else 1

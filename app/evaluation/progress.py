@@ -10,7 +10,10 @@ EVERY = {True: 0.2, False: 10.0}  # seconds between two lines, on a terminal and
 class Progress:
     """Counts recordings on standard error: a line that changes, or in a log a line now and then."""
 
-    def __init__(self, total: int, before: int = 0, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, before: int = 0, stream: TextIO | None = None, what: str = "recordings"
+    ) -> None:
+        self.what = what
         self.total, self.done, self.before, self.bad = total, before, before, 0
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
@@ -33,7 +36,7 @@ class Progress:
         bad = f", {self.bad} unreadable" if self.bad else ""
         ahead = f", {clock(left)} left" if self.done < self.total else f" in {clock(elapsed)}"
         share = 100 * self.done // max(1, self.total)
-        return f"{self.done}/{self.total} recordings ({share} %){bad}{ahead}"
+        return f"{self.done}/{self.total} {self.what} ({share} %){bad}{ahead}"
 
     def say(self, line: str) -> None:
         """A line of its own."""
