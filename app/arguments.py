@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from analysis.normalisers import NORMALISERS
+from models.arguments import between
 from models.stress import Stress
 
 
@@ -50,7 +51,8 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
         type=between(float, 0, 1),
         default=0.0,
         metavar="W",
-        help="share of CTC in the score of a beam, 0 to 1 (default 0)",
+        help="share of CTC in the score of a beam, 0 to 1 (default 0); needs a beam: greedy search "
+        "looks at the decoder's likeliest token alone, unless the share is 1",
     )
     command.add_argument(
         "--lm",
@@ -75,6 +77,7 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
         metavar="T",
         help="energies are divided by it: below 1 attention is sharper (default 1)",
     )
+    _add_length_and_coverage(command)
     command.add_argument(
         "--window",
         type=window,
@@ -97,20 +100,30 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
     )
 
 
-def between(kind: type, low: float, high: float) -> Callable[[str], float]:
-    """A converter for argparse that accepts numbers of a range."""
-
-    def convert(text: str) -> float:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = None
-        if number is None or not low <= number <= high:
-            whole = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {whole} between {low} and {high}")
-        return number
-
-    return convert
+def _add_length_and_coverage(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-length-ratio",
+        type=between(float, 0.01, 100),
+        default=1.0,
+        metavar="R",
+        help="the decoder is cut off after so many tokens per attention frame (default 1)",
+    )
+    command.add_argument(
+        "--length-penalty",
+        type=between(float, -100, 100),
+        default=0.0,
+        metavar="P",
+        help="added to the score for every token, in nats: above 0 favours longer texts; needs a "
+        "beam (default 0)",
+    )
+    command.add_argument(
+        "--coverage-penalty",
+        type=between(float, 0, 100),
+        default=0.0,
+        metavar="P",
+        help="added to the score for every frame that was listened to, once, in nats: favours "
+        "texts that leave less of the recording out; needs a beam (default 0)",
+    )
 
 
 def window(text: str) -> tuple[float, float]:

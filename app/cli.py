@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import run_arguments
-from app.arguments import add, add_decoding, add_json, between
+from app.arguments import add, add_decoding, add_json
+from models.arguments import between
 
 DONE, FAILED = 0, 1  # wrong usage is argparse's 2
 
@@ -87,8 +88,8 @@ def parser() -> argparse.ArgumentParser:
     run_arguments.add_evaluate(commands)
     run_arguments.add_stress(commands)
     run_arguments.add_report(commands)
-    _add_variants(commands)
     run_arguments.add_export(commands)
+    _add_variants(commands)
     return top
 
 

@@ -30,6 +30,7 @@ def compare(options: Namespace) -> bool:
     names = variant_names(options, models)
     models.choose(names)  # a missing checkpoint stops the command before any clip is read
     models.language_model(search_options(options))
+    note_idle(search_options(options))
     check_output(options.json)
     formats = _export_formats(options)
     report_command.check(options.html)
@@ -144,7 +145,22 @@ def search_options(options: Namespace) -> SearchOptions:
         word_bonus=options.word_bonus,
         temperature=options.temperature,
         window=options.window,
+        max_length_ratio=options.max_length_ratio,
+        length_penalty=options.length_penalty,
+        coverage_penalty=options.coverage_penalty,
     )
+
+
+def note_idle(search: SearchOptions) -> None:
+    """Say which options were given in vain, since greedy search does not weigh hypotheses."""
+    given = {
+        "--ctc-weight": 0 < search.ctc_weight < 1,
+        "--length-penalty": search.length_penalty,
+        "--coverage-penalty": search.coverage_penalty,
+    }
+    idle = [flag for flag, value in given.items() if value]
+    if search.beam == 1 and idle:
+        note(f"attnscope: {', '.join(idle)}: no effect in greedy search; add --beam 2 or more")
 
 
 def _save_alignments(clip: ClipResult, folder: Path, stem: str) -> None:

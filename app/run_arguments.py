@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from app.arguments import add, add_decoding, add_json, between, levels
+from app.arguments import add, add_decoding, add_json, levels
+from models.arguments import between
 from models.stress import STRESSES
 
 
@@ -82,7 +83,6 @@ def add_report(commands) -> None:
     )
 
 
-def _add_run(command: argparse.ArgumentParser) -> None:
 def add_export(commands) -> None:
     command = add(
         commands,
@@ -111,6 +111,7 @@ def add_export(commands) -> None:
     )
 
 
+def _add_run(command: argparse.ArgumentParser) -> None:
     """What `evaluate` and `stress` have in common."""
     command.add_argument(
         "--out",
@@ -162,13 +163,13 @@ def _stress(options: argparse.Namespace) -> int:
     return 0 if run_commands.stress(options) else 1
 
 
-def _report(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from app import corpus_export
 
     return 0 if corpus_export.run(options) else 1
 
 
+def _report(options: argparse.Namespace) -> int:
     from app import report_command
 
     return 0 if report_command.report(options) else 1

@@ -43,6 +43,7 @@ def _settings(options: Namespace, gap: float = 0.0) -> Settings:
     infos = models.choose(commands.variant_names(options, models))
     search = commands.search_options(options)
     fused = models.language_model(search) is not None
+    commands.note_idle(search)
     return Settings(
         variants=tuple(info.name for info in infos),
         search=search,

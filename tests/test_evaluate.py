@@ -12,6 +12,7 @@ from app.evaluation import (
     evaluate,
     load_errors,
     load_results,
+    load_settings,
     load_summary,
     pool,
 )
@@ -27,7 +28,7 @@ from tests.evaluating import (
     plan_of,
     settings,
 )
-from tests.runs import write_corpus
+from tests.runs import fake_part, write_corpus
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
@@ -125,6 +126,25 @@ def test_the_command_prints_scores_and_goes_on_after_bad_files(capsys, manifest,
     assert set(load_results(tmp_path / "run")["id"]) == {"u00", "u02"}
     status, out, _ = command(capsys, *arguments, "--json", "-")  # again: nothing left to decode
     assert (status, json.loads(out)["errors"]) == (0, 1)
+
+
+def test_a_run_goes_on_only_with_the_same_lengths_and_coverage(
+    capsys, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    arguments = ("evaluate", manifest, "--out", tmp_path / "run", "--variants", "dot")
+    arguments += ("--workers", 1, "--beam", 2)
+    chosen = ("--max-length-ratio", 0.2, "--length-penalty", -0.5, "--coverage-penalty", 0.3)
+    assert command(capsys, *arguments, *chosen)[0] == 0
+    search = load_settings(tmp_path / "run")["search"]
+    names = ("max_length_ratio", "length_penalty", "coverage_penalty")
+    assert [search[name] for name in names] == [0.2, -0.5, 0.3]
+    assert command(capsys, *arguments, *chosen)[0] == 0
+    for number in range(3):
+        fewer = chosen[: 2 * number] + chosen[2 * number + 2 :]
+        status, _, err = command(capsys, *arguments, *fewer)
+        assert status == 1
+        assert "differs in the search options" in err
 
 
 def test_the_command_fails_where_nothing_could_be_decoded(capsys, tmp_path):

@@ -76,12 +76,22 @@ def _facts(
     finished: bool,
 ) -> Iterator[tuple[str, str]]:
     recordings = results.drop_duplicates("id")
-    search = settings["search"]
     yield "recordings", f"{len(recordings):,}" + ("" if finished else " so far (not finished)")
     if bad:
         yield "unreadable", f"{bad:,}"
     yield "speech", f"{recordings['seconds'].sum() / 3600:.2f} h"
     yield "mechanisms", str(len(settings["variants"]))
+    yield from _search(settings["search"])
+    yield "normaliser", settings["normalizer"]
+    interval = summary["interval"]
+    level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
+    yield "intervals", f"{level}, bootstrap over {interval['unit']}s, {draws} draws"
+    if settings.get("name"):
+        yield "source", plain(Path(settings["name"]).name)  # where it lies is nobody's business
+
+
+def _search(search: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """How a run searched: what is not as usual."""
     yield "search", "greedy" if search["beam"] == 1 else f"beam {search['beam']}"
     if search["ctc_weight"]:
         yield "CTC weight", f"{search['ctc_weight']:g}"
@@ -91,12 +101,12 @@ def _facts(
         yield "temperature", f"{search['temperature']:g}"
     if search["window"]:
         yield "window", "{:g} s back, {:g} s ahead".format(*search["window"])
-    yield "normaliser", settings["normalizer"]
-    interval = summary["interval"]
-    level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
-    yield "intervals", f"{level}, bootstrap over {interval['unit']}s, {draws} draws"
-    if settings.get("name"):
-        yield "source", plain(Path(settings["name"]).name)  # where it lies is nobody's business
+    if search["max_length_ratio"] != 1:
+        yield "length limit", f"{search['max_length_ratio']:g} tokens a frame"
+    if search["length_penalty"]:
+        yield "length bonus", f"{search['length_penalty']:g}"
+    if search["coverage_penalty"]:
+        yield "coverage weight", f"{search['coverage_penalty']:g}"
 
 
 @dataclass(frozen=True, eq=False)
