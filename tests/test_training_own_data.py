@@ -22,7 +22,7 @@ from models.decoder import build_decoder
 from models.encoder import Encoder
 from models.features import MEL_BINS
 from models.text import ENGLISH, Alphabet, alphabet_of, count_characters
-from models.training import train
+from models.training import encode, extract, train
 from models.training.data import Data, DataOptions
 from models.training.finetune import read_start, start_from
 from models.training.utterance import TrainingError
@@ -259,6 +259,55 @@ WRONG = {
     "decay": (["--variant", "ctc", "--data", "x", "--average", "1"], "decay of --average"),
     "subset": (["--variant", "ctc", "--download", "train-tiny"], "train-tiny"),
 }
+
+
+NUMBERS = {  # what is no number of its kind, by flag
+    "--copies": ("0", "1.5"), "--updates": ("0", "-3"), "--batch-seconds": ("0", "nan"),
+    "--rate": ("0", "inf"), "--warmup": ("-1",), "--longest": ("0",), "--threads": ("0",),
+    "--rare": ("0",), "--masking": ("-1", "6"), "--dropout": ("1", "-0.1"), "--seed": ("-1",),
+    "--slow-layers": ("-1",), "--average": ("1", "nan"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [(flag, value) for flag, values in NUMBERS.items() for value in values]
+)
+def test_numbers_that_make_no_training_are_wrong_usage(tmp_path, capsys, flag, value):
+    arguments = ["--variant", "ctc", "--data", "x.tsv", "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as stop:
+        train.main([*arguments, f"{flag}={value}"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert flag in said.splitlines()[-1]
+    assert "between 0 and 1" in said or f"'{value}' is not a" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", [extract, encode])
+def test_stores_of_nothing_are_wrong_usage(tmp_path, capsys, command):
+    flag = "--copies" if command is extract else "--longest"
+    with pytest.raises(SystemExit) as stop:
+        command.main(["x", "--out", str(tmp_path / "store"), flag, "0"])
+    assert stop.value.code == 2
+    assert f"{flag}: '0' is not a" in capsys.readouterr().err
+
+
+def test_help_says_what_is_usual(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "15000 for ctc and --joint, 3000 for RNN decoders and Transformers" in said
+    assert "0.0012 for ctc and --joint, 0.002 for RNN decoders, 0.0015 for Transformers" in said
+    assert "128 for ctc, 96 for --joint, 100 for RNN decoders and Transformers" in said
+    for what in (
+        "of a data set (default 4)",
+        "0: none; default 1.0",
+        "layers (default 0.1)",
+        "augmentation (default 1)",
+        "seconds (default 20.5)",
+        "character (default 2)",
+    ):
+        assert what in said
 
 
 @pytest.mark.parametrize("name", WRONG)

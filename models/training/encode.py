@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from models import recogniser
+from models.arguments import between
 from models.checkpoint import CheckpointError
 from models.encoder import Encoder
 from models.training.corpus import Utterance
@@ -73,10 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("store", type=Path, help="feature store")
     parser.add_argument("--checkpoints", type=Path, help="folder with encoder.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="store of encoder outputs")
-    parser.add_argument("--share", type=float, default=1.0, help="part of the rows to encode")
-    parser.add_argument("--joined", type=float, default=0.0, help="part to join into longer ones")
-    parser.add_argument("--longest", type=float, default=20.0, help="seconds, joined ones included")
-    parser.add_argument("--seed", type=int, default=1)
+    add, share = parser.add_argument, between(float, 0, 1)
+    add("--share", type=share, default=1.0, help="part of the rows to encode (default 1)")
+    add("--joined", type=share, default=0.0, help="part to join into longer ones (default 0)")
+    add(
+        "--longest", type=between(float, 0.1, 86_400), default=20.0,
+        help="seconds, joined ones included (default 20)",
+    )  # fmt: skip
+    add("--seed", type=between(int, 0, 2**32 - 1), default=1)
     options = parser.parse_args(arguments)
     try:
         encoder = recogniser.load_encoder(options.checkpoints)

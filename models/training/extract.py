@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.arguments import between
 from models.audio import AudioError
 from models.features import MEL_BINS, log_mel
 from models.training.augment import SampleAugmentation, augment_samples
@@ -69,10 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the store")
     parser.add_argument("--split", default="train", help="rows of the manifest to use")
     parser.add_argument("--corpus", help="only rows of this corpus")
-    parser.add_argument("--copies", type=int, default=1, help="augmented copies of every utterance")
+    parser.add_argument(
+        "--copies",
+        type=between(int, 1, 1_000),
+        default=1,
+        help="augmented copies of every utterance (default 1)",
+    )
     parser.add_argument("--clean", action="store_true", help="no augmentation (dev sets)")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=between(int, 1, 1_000), default=2)
+    parser.add_argument("--seed", type=between(int, 0, 2**32 - 1), default=1)
     options = parser.parse_args(arguments)
     try:
         rows = read_manifest(options.manifest, options.split)

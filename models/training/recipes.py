@@ -36,6 +36,12 @@ TRANSFORMER = TransformerOptions(dropout=0.1, start=1_000)
 TRANSFORMER_RECIPE = DECODER_RECIPE | {"rate": 1.5e-3, "warmup": 300}
 SIZES = {DecoderOptions: DECODER, TransformerOptions: TRANSFORMER}  # by kind of decoder
 RECIPES = {DecoderOptions: DECODER_RECIPE, TransformerOptions: TRANSFORMER_RECIPE}
+KINDS = {  # recipes by what is trained, in words
+    "ctc": ENCODER_RECIPE,
+    "--joint": JOINT_RECIPE,
+    "RNN decoders": DECODER_RECIPE,
+    "Transformers": TRANSFORMER_RECIPE,
+}
 
 Objective = CTCObjective | DecoderObjective | JointObjective
 
@@ -47,6 +53,14 @@ def recipe(options: argparse.Namespace) -> Mapping[str, float]:
     return (
         ENCODER_RECIPE if options.variant == CTC else RECIPES[decoders()[options.variant].options]
     )
+
+
+def usual(name: str) -> str:
+    """What the recipes say of an option, and for what, in words."""
+    kinds: dict[float, list[str]] = {}
+    for kind, chosen in KINDS.items():
+        kinds.setdefault(chosen[name], []).append(kind)
+    return ", ".join(f"{value:g} for {' and '.join(kinds[value])}" for value in kinds)
 
 
 def part_names(options: argparse.Namespace) -> tuple[str, ...]:

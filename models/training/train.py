@@ -29,6 +29,7 @@ from torch import distributed, nn
 
 from analysis.normalisers import NORMALISERS
 from models import checkpoint, recogniser
+from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import Card, CheckpointError
 from models.registry import decoders
@@ -253,25 +254,45 @@ def _add_data(add: Callable) -> None:
         "--alphabet", choices=("english", "data"),
         help="a to z (default, unless --init has another), or the characters of the training data",
     )  # fmt: skip
-    add("--rare", type=int, default=2, help="with --alphabet data: least count of a character")
+    add(
+        "--rare", type=between(int, 1, 10**9), default=2, metavar="N",
+        help="with --alphabet data: least count of a character (default %(default)s)",
+    )  # fmt: skip
     add(
         "--normalizer", choices=tuple(NORMALISERS), default="basic",
         help="how transcripts are spelt: basic is lower case and no punctuation, in any script",
     )  # fmt: skip
     add("--lexicon", type=Path, help="word-phones file for the encoder's auxiliary phone CTC")
-    add("--longest", type=float, default=20.5, help="longest utterance used, seconds")
-    add("--copies", type=int, default=4, help="augmented copies of each utterance of a data set")
+    add(
+        "--longest", type=between(float, 0.1, 86_400), default=20.5, metavar="S",
+        help="longest utterance used, seconds (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--copies", type=between(int, 1, 1_000), default=4, metavar="N",
+        help="augmented copies of each utterance of a data set (default %(default)s)",
+    )  # fmt: skip
 
 
 def _add_how(add: Callable) -> None:
-    add("--updates", type=int, help="optimiser steps in all")
-    add("--rate", type=float, help="peak learning rate")
-    add("--warmup", type=int, help="updates until the peak")
-    add("--batch-seconds", type=float, help="audio in one batch")
-    add("--masking", type=float, default=1.0, help="strength of SpecAugment (encoder; 0: none)")
-    add("--dropout", type=float, default=0.1, help="between the encoder's layers")
+    for name, (kind, low, high), what in (
+        ("updates", (int, 1, 10**9), "optimiser steps in all"),
+        ("rate", (float, 1e-9, 10), "peak learning rate"),
+        ("warmup", (int, 0, 10**9), "updates until the peak"),
+        ("batch_seconds", (float, 0.1, 86_400), "audio in one batch, seconds"),
+    ):
+        help_ = f"{what} (default {recipes.usual(name)})"
+        flag = "--" + name.replace("_", "-")
+        add(flag, type=between(kind, low, high), metavar="N", help=help_)
     add(
-        "--slow-layers", type=int, default=0, metavar="N",
+        "--masking", type=between(float, 0, 5), default=1.0, metavar="F",
+        help="strength of SpecAugment (encoder; 0: none; default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--dropout", type=between(float, 0, 0.99), default=0.1, metavar="P",
+        help="between the encoder's layers (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--slow-layers", type=between(int, 0, 100), default=0, metavar="N",
         help="residual layers at half the frame rate in the encoder; with --init they are added to "
         "a trained one (default: as there, else none)",
     )  # fmt: skip
@@ -279,8 +300,14 @@ def _add_how(add: Callable) -> None:
         "--average", nargs="?", type=float, const=0.999, default=0.0, metavar="DECAY",
         help="score and export a running average of the weights (default decay 0.999)",
     )  # fmt: skip
-    add("--seed", type=int, default=1, help="of initial weights, data order and augmentation")
-    add("--threads", type=int, help="processor threads (default: torch's choice)")
+    add(
+        "--seed", type=between(int, 0, 2**32 - 1), default=1, metavar="N",
+        help="of initial weights, data order and augmentation (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--threads", type=between(int, 1, 1_024), metavar="N",
+        help="processor threads (default: torch's choice)",
+    )  # fmt: skip
     add("--fp32", action="store_true", help="no bf16 autocast")
 
 
