@@ -35,6 +35,16 @@ def test_panels_hold_what_was_written(tmp_path):
     assert rate.lines == (Line("a", (20, 40), (1.0, 0.5)),)
 
 
+def test_dev_sets_that_came_later_are_drawn(tmp_path):
+    folder = run(tmp_path / "a", 10)
+    text = "update\tepoch\tdev_wer\tother_wer\n5\t0\t1.0\t\n10\t1\t0.5\t0.25\n"
+    (folder / "scores.tsv").write_text(text)
+    _, dev, other = drawn = panels([folder])
+    assert dev.lines == (Line("a", (5, 10), (1.0, 0.5)),)
+    assert other.lines == (Line("a", (10,), (0.25,)),)
+    ElementTree.fromstring(svg(drawn))  # of one row each: there is something to draw
+
+
 def test_along_hours(tmp_path):
     loss, rate = panels([run(tmp_path / "a")], hours=True)
     assert loss.lines[0].x == (1, 2, 3, 4)

@@ -11,7 +11,7 @@ from models.encoder import Encoder, EncoderOptions
 from models.text import Alphabet
 from models.training.average import Average
 from models.training.batches import Sampler
-from models.training.history import cut_back, read_rows
+from models.training.history import append, cut_back, read_rows
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective, DecoderObjective, JointObjective
 from models.training.utterance import TrainingError
@@ -108,6 +108,68 @@ def test_rows_after_the_saved_state_are_cut_off(tmp_path, update, left):
     cut_back(path, update)
     assert [row["update"] for row in read_rows(path)] == left
     assert path.read_text().splitlines()[0] == CURVE.splitlines()[0]
+
+
+def test_a_table_gets_the_columns_of_other_dev_sets(tmp_path):
+    path = tmp_path / "scores.tsv"
+    append(path, {"update": 5, "epoch": 0})
+    append(path, {"update": 10, "epoch": 1, "a_wer": "0.5", "a_cer": "0.25"})
+    append(path, {"update": 20, "epoch": 2, "b_wer": "0.4", "a_wer": "0.3"})
+    append(path, {"epoch": 3, "update": 30, "a_wer": "0.2"})
+    cut_back(path, 25)
+    assert path.read_bytes() == (
+        b"update\tepoch\ta_wer\ta_cer\tb_wer\n5\t0\t\t\t\n10\t1\t0.5\t0.25\t\n20\t2\t0.3\t\t0.4\n"
+    )
+    assert read_rows(path) == [
+        {"update": 5, "epoch": 0},
+        {"update": 10, "epoch": 1, "a_wer": 0.5, "a_cer": 0.25},
+        {"update": 20, "epoch": 2, "a_wer": 0.3, "b_wer": 0.4},
+    ]
+
+
+def test_tables_with_other_line_ends_are_read_and_go_on_with_plain_ones(tmp_path):
+    path = tmp_path / "curve.tsv"
+    path.write_bytes(CURVE.replace("\n", "\r\n").encode() + b"40\t1\t1\r\n5")
+    assert [row["loss"] for row in read_rows(path)] == [3, 2, 1, 1]
+    cut_back(path, 30)
+    append(path, {"update": 40, "epoch": 1, "loss": 0})
+    assert path.read_bytes() == CURVE.encode() + b"40\t1\t0\n"
+
+
+def test_a_table_that_a_kill_left_without_a_header_is_begun_again(tmp_path):
+    path = tmp_path / "curve.tsv"
+    path.write_text("upd")
+    cut_back(path, 10)
+    append(path, {"update": 20, "epoch": 0})
+    assert read_rows(path) == [{"update": 20, "epoch": 0}]
+
+
+def test_dev_sets_may_come_and_go(store, tmp_path):
+    """Nothing is scored, then one set, then another: every score is kept under its name."""
+    for updates, scores in ((4, {}), (8, {"a_wer": 0.5}), (12, {"b_wer": 0.25}), (16, {})):
+        run = joint_trainer(store, tmp_path, updates, average=0)
+        run.score = lambda scores=scores: scores
+        run.run()
+        assert run.last_scores == scores
+    rows = read_rows(tmp_path / "scores.tsv")
+    assert {row["update"] for row in rows if "a_wer" in row} <= set(range(5, 9))
+    assert {row["update"] for row in rows if "b_wer" in row} <= set(range(9, 13))
+    assert [len(row) for row in rows] == [3] * len(rows)
+    assert {name for row in rows for name in row} == {"update", "epoch", "a_wer", "b_wer"}
+    assert b"\r" not in (tmp_path / "scores.tsv").read_bytes()
+
+
+def test_a_short_run_shows_its_last_update_and_no_scores_where_there_are_none(
+    store, tmp_path, capsys
+):
+    run = joint_trainer(store, tmp_path, 3, average=0)
+    run.score = dict
+    run.run()
+    assert [row["update"] for row in read_rows(tmp_path / "curve.tsv")] == [3]
+    said = capsys.readouterr().err
+    assert "update 3/3" in said
+    assert "after epoch" not in said
+    assert not (tmp_path / "scores.tsv").exists()
 
 
 def test_a_killed_run_leaves_no_repeated_rows(store, tmp_path):

@@ -83,9 +83,11 @@ def panels(runs: Sequence[Path], hours: bool = False) -> list[Panel]:
         places = [spent[row["update"]] if hours else row["update"] for row in curve]
         losses.append(thinned(Line(run.name, tuple(places), tuple(row["loss"] for row in curve))))
         scored = _rows(run / "scores.tsv")
-        for column in [name for name in (scored[0] if scored else ()) if name.endswith("_wer")]:
-            at = [_hours(spent, row["update"]) if hours else row["update"] for row in scored]
-            line = Line(run.name, tuple(at), tuple(row[column] for row in scored))
+        names = dict.fromkeys(name for row in scored for name in row)
+        for column in [name for name in names if name.endswith("_wer")]:
+            rows = [row for row in scored if column in row]  # dev sets may come and go
+            at = [_hours(spent, row["update"]) if hours else row["update"] for row in rows]
+            line = Line(run.name, tuple(at), tuple(row[column] for row in rows))
             rates.setdefault(column.removesuffix("_wer"), []).append(line)
     found = [Panel("loss a token, training", tuple(losses))]
     return found + [

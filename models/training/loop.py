@@ -1,6 +1,5 @@
 """The training loop: schedule, checkpoints, exact resume, curves, many processes."""
 
-import csv
 import json
 import math
 import sys
@@ -18,7 +17,7 @@ from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
 from models.training.average import Average
 from models.training.batches import Sampler, make_batch
-from models.training.history import cut_back
+from models.training.history import append, cut_back
 from models.training.utterance import TrainingError
 
 
@@ -158,11 +157,14 @@ class Trainer:
             parameter.grad.copy_(part.view_as(parameter))
 
     def _report(self, epoch: int, loss: float) -> None:
-        if self.rank or self.update % 10:
+        if self.rank or (self.update % 10 and self.update < self.options.updates):
             return
         rate = learning_rate(self.update, self.options)
-        row = [self.update, epoch, f"{loss:.4f}", f"{rate:.2e}", f"{self.seconds:.1f}"]
-        self._append("curve.tsv", ["update", "epoch", "loss", "rate", "seconds"], row)
+        row = {
+            "update": self.update, "epoch": epoch, "loss": f"{loss:.4f}", "rate": f"{rate:.2e}",
+            "seconds": f"{self.seconds:.1f}",
+        }  # fmt: skip
+        append(self.folder / "curve.tsv", row)
         left = self.seconds / self.update * (self.options.updates - self.update) / 60
         text = f"\rupdate {self.update}/{self.options.updates}  epoch {epoch}  loss {loss:.3f}  "
         print(f"{text}{left:.0f} min left ", end="", file=sys.stderr, flush=True)
@@ -172,21 +174,16 @@ class Trainer:
             self.objective.eval()
             with self.best_weights():
                 self.last_scores = scores = self.score()
-            row = [self.update, epoch, *(f"{value:.4f}" for value in scores.values())]
-            self._append("scores.tsv", ["update", "epoch", *scores], row)
+            if not scores:  # no dev sets, or none with a reference
+                return
+            row = {name: f"{value:.4f}" for name, value in scores.items()}
+            append(self.folder / "scores.tsv", {"update": self.update, "epoch": epoch} | row)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
             print(f"\nafter epoch {epoch}: {shown}", file=sys.stderr, flush=True)
 
     def best_weights(self) -> AbstractContextManager[None]:
         """The objective with the weights to be used: the average where one is kept."""
         return self.average.inside(self.objective) if self.average else nullcontext()
-
-    def _append(self, name: str, columns: list[str], row: list) -> None:
-        path = self.folder / name
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file, delimiter="\t")
-            writer.writerows([columns, row] if new else [row])
 
     def _save(self) -> None:
         if self.rank:
