@@ -20,7 +20,9 @@ growing ones must be `MARGIN` worse, as in ESPnet's end detection. Totals per to
 in the limit by a loop that is sure of itself, so there the search stops as soon as an ended
 hypothesis is above all growing ones.
 
-With a beam of 1 the one hypothesis always takes its best token: greedy search.
+With a beam of 1 the one hypothesis always takes its best token: greedy search. Joint decoding looks
+only at tokens the decoder finds likely, `CTC_CANDIDATES` beams of them (all, if CTC alone decides).
+In greedy search that is one, so there a CTC weight below 1 changes no text, as in ESPnet.
 
 The coverage term counts the frames whose attention, summed over the tokens so far, exceeds
 `coverage_threshold`: a frame pays once, so listening to it again gains nothing. (The logarithmic

@@ -328,15 +328,18 @@ def test_backpointers_keep_only_what_is_wanted():
 
 
 @pytest.mark.parametrize("atype", ATYPES)
-@pytest.mark.parametrize(("ctc_weight", "penalty"), [(0.0, 0.0), (0.0, 0.4), (0.3, 0.0)])
-def test_same_hypotheses_as_espnet(atype, ctc_weight, penalty, monkeypatch):
+@pytest.mark.parametrize(
+    ("beam", "ctc_weight", "penalty"),
+    [(4, 0.0, 0.0), (4, 0.0, 0.4), (4, 0.3, 0.0), (1, 0.0, 0.0), (1, 0.9, 0.0), (1, 1.0, 0.0)],
+)
+def test_same_hypotheses_as_espnet(atype, beam, ctc_weight, penalty, monkeypatch):
     monkeypatch.setattr(logging.root, "disabled", True)
     theirs, ours = pair(atype, len(LETTERS), context_residual=True)
     torch.manual_seed(2)
     encoded = torch.randn(14, ENCODER_DIM)
     ctc = (2 * torch.randn(14, len(LETTERS))).log_softmax(-1)
     asked = Namespace(
-        beam_size=4,
+        beam_size=beam,
         penalty=penalty,
         ctc_weight=ctc_weight,
         maxlenratio=0.7,
@@ -349,7 +352,7 @@ def test_same_hypotheses_as_espnet(atype, ctc_weight, penalty, monkeypatch):
             encoded, ctc if ctc_weight else None, asked, LETTERS.tokens
         )
     options = SearchOptions(
-        beam=4,
+        beam=beam,
         max_length_ratio=0.7,
         length_penalty=penalty,
         ctc_weight=ctc_weight,
@@ -361,4 +364,5 @@ def test_same_hypotheses_as_espnet(atype, ctc_weight, penalty, monkeypatch):
     for mine, other in zip(found, expected, strict=True):
         written = tuple(map(int, other["yseq"][1:]))  # ESPnet ends those at the limit, too
         assert written == mine.tokens if mine.ended else written == (*mine.tokens, LETTERS.eos)
-        assert float(other["score"]) == pytest.approx(mine.score, abs=1e-3)
+        if mine.score > -1e9:  # greedy may take what CTC finds impossible: -1e10, lost in float32
+            assert float(other["score"]) == pytest.approx(mine.score, abs=1e-3)

@@ -28,7 +28,8 @@ SLIDERS = {
         "CTC weight",
         0.1,
         "How much CTC has a say in the beam (joint CTC/attention decoding). 0 is attention alone, "
-        "which is where loops and early stops show.",
+        "which is where loops and early stops show. Needs a beam: at beam 1 only the decoder's "
+        "likeliest token is looked at, unless the weight is 1.",
     ),
     "sharpen": Slider(
         "Attention temperature",
@@ -55,8 +56,9 @@ SLIDERS = {
     "lm": Slider(
         "Language model weight",
         0.1,
-        "How much a character language model has a say in the beam (shallow fusion). 0 leaves the "
-        "recogniser to itself, which is what shows how it listens. Needs a beam.",
+        "How much a character language model has a say (shallow fusion). 0 leaves the recogniser "
+        "to itself, which is what shows how it listens. Best with a beam; at beam 1 it chooses "
+        "between the next tokens only, and not at all beside a CTC weight below 1.",
     ),
     "words": Slider(
         "Word bonus",
