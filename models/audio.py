@@ -7,7 +7,7 @@ reader is asked to guess: an unknown file is refused before it reaches one.
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
@@ -20,6 +20,7 @@ import torch
 
 from analysis.speech_activity import speech_frames
 from models import containers, ffmpeg
+from models.quiet import quiet
 from models.torchaudio_cpu import torchaudio
 
 SAMPLE_RATE = 16_000
@@ -101,7 +102,9 @@ def _load(file: BinaryIO, name: str, max_seconds: float) -> Recording:
         file = container.mend(file)
     file.seek(0)
     if container.decoder == "soundfile":
-        with soundfile.SoundFile(file) as decoder:
+        # libmpg123 prints what it thinks of single frames, of good files too
+        hushed = quiet() if container is containers.MP3 else nullcontext()
+        with hushed, soundfile.SoundFile(file) as decoder:
             return _decode(decoder, name, max_seconds, cut_short)
     try:
         converted = ffmpeg.convert(file, container.demuxer, max_seconds + 1)

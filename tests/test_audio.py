@@ -5,6 +5,8 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -363,3 +365,20 @@ def test_torchaudio_works_beside_any_torch():
     """What the project uses of torchaudio; its C++ operators may be missing."""
     assert torchaudio.functional.resample.__module__.startswith("torchaudio")
     assert torchaudio.transforms.MelSpectrogram.__module__.startswith("torchaudio")
+
+
+def test_a_decoder_that_talks_is_not_heard(monkeypatch, capfd):
+    """MP3s whose first frames refer to what was cut off before them are read without complaint."""
+    noise = np.random.default_rng(0).normal(size=2 * SAMPLE_RATE) * 0.1
+    whole = encode(noise, kind="MP3", subtype="MPEG_LAYER_III")
+    frames = [place for place in range(len(whole) - 1) if whole[place : place + 2] == whole[:2]]
+
+    def seconds(threads: int) -> list[float]:
+        monkeypatch.setattr(threading, "active_count", lambda: threads)
+        return [load(whole[place:]).seconds for place in frames[1:12]]
+
+    found = seconds(2)
+    assert "too large" in capfd.readouterr().err, "beside other threads nothing may be hidden"
+    assert seconds(1) == found
+    print("after", file=sys.stderr)
+    assert capfd.readouterr().err == "after\n"
