@@ -114,6 +114,21 @@ def test_what_is_asked_of_the_search_reaches_it(capsys, clip, monkeypatch):
     assert run(capsys, "compare", clip, *arguments)[0] == 0
     assert (seen[0].beam, seen[0].ctc_weight) == (3, 0.3)
     assert (seen[0].temperature, seen[0].window) == (0.5, (1.0, 2.5))
+    arguments = ("--max-length-ratio", 0.2, "--length-penalty", -0.5, "--coverage-penalty", 0.3)
+    status, _, err = run(capsys, "compare", clip, "--variants", "dot", "--beam", 2, *arguments)
+    assert (status, "no effect" in err) == (0, False)
+    chosen = seen[1]
+    assert (chosen.max_length_ratio, chosen.length_penalty, chosen.coverage_penalty) == (
+        0.2, -0.5, 0.3,
+    )  # fmt: skip
+
+
+def test_options_that_greedy_search_passes_over_are_said(capsys, clip):
+    greedy = ("compare", clip, "--variants", "dot", "--max-length-ratio", 0.1, "--ctc-weight")
+    status, _, err = run(capsys, *greedy, 0.5, "--coverage-penalty", 0.1)
+    assert status == 0
+    assert "attnscope: --ctc-weight, --coverage-penalty: no effect in greedy search" in err
+    assert "no effect" not in run(capsys, *greedy, 1)[2], "CTC alone decides"
 
 
 def test_the_language_model_reaches_the_search(
@@ -211,6 +226,9 @@ def test_json_never_replaces_a_file_that_is_not_json(capsys, clip, tmp_path):
         ("compare", "a.wav", "--lm", "-1"),
         ("compare", "a.wav", "--lm", "much"),
         ("compare", "a.wav", "--temperature", "0"),
+        ("compare", "a.wav", "--max-length-ratio", "0"),
+        ("compare", "a.wav", "--length-penalty", "nan"),
+        ("compare", "a.wav", "--coverage-penalty", "-1"),
         ("compare", "a.wav", "--window", "1"),
         ("compare", "a.wav", "--window", "1,2,3"),
         ("compare", "a.wav", "--window", "1,-2"),
