@@ -16,6 +16,7 @@ from analysis.maps import Maps, row_entropy, unit_rows
 from analysis.metric import plain
 from analysis.monotonicity import monotonicity
 from analysis.ragged import masked_mean
+from analysis.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class HeadReport:
 
     layer: int
     head: int
-    role: str  # "aligner", "local", "global", "sink" or "diffuse"
+    role: str  # "aligner", "local", "reversed", "global", "sink" or "diffuse"
     metrics: dict[str, float | None]  # as for the whole map
     evidence: str = ""  # the role in one plain sentence
     numbers: dict[str, float | None] = field(default_factory=dict)  # what the role was told from
@@ -40,6 +41,7 @@ class Roles:
     aligner_inside: float = 0.5  # its mass along the best monotonic path
     aligner_width: float = 0.6  # seconds, wider rows tell words, not tokens
     local_order: float = 0.5  # follows speech loosely
+    reversed_order: float = Thresholds.reversed_order  # as for the verdict of a whole map
     diffuse_located: float = 0.5  # fewer rows with a place than this: it knows nothing
     same_information: float = 0.5  # of the best head's information, to be listened to
 
@@ -90,10 +92,10 @@ def role(
 ) -> tuple[str, str]:
     """The role of a single map and its evidence in one sentence.
 
-    ``aligner`` follows speech sharply, ``local`` follows it with a wide window, ``sink`` parks most
-    of its mass at one place whatever the token (a frame, or a global token whose mass per row is
-    `global_mass`, (tokens,)), ``diffuse`` has rows without a place, and ``global`` is what has
-    places, but in no order of time.
+    ``aligner`` follows speech sharply, ``local`` follows it with a wide window, ``reversed`` goes
+    backwards through time, ``sink`` parks most of its mass at one place whatever the token (a
+    frame, or a global token whose mass per row is `global_mass`, (tokens,)), ``diffuse`` has rows
+    without a place, and ``global`` is what has places, but in no order of time.
     """
     limits = limits or Roles()
     mass = None if global_mass is None else np.asarray(global_mass)[None]
@@ -137,6 +139,8 @@ def told(found: Evidence, limits: Roles | None = None) -> tuple[str, str]:
     if found.located < limits.diffuse_located:
         return "diffuse", f"Only {found.located:.0%} of the rows have a place."
     order, inside, width = found.order, found.inside or 0, found.width
+    if order is not None and order <= limits.reversed_order:
+        return "reversed", f"Goes backwards through time ({_number(order)})."
     if order is None or order < limits.local_order:
         return "global", f"Rows have places, but in no order of time ({_number(order)})."
     follows = f"Follows speech (rank correlation {order:.2f})"
@@ -233,18 +237,30 @@ def listening(alignment: Alignment, limits: Roles | None = None) -> Alignment:
     Mean maps of many heads are blurred by those that do something else. What a head knows is the
     mutual information between token and frame (entropy of the mean row minus mean entropy of the
     rows): nothing for diffuse heads and for sinks alike, most for aligners, and high for a head
-    that loops or skips as well, so that failures are not chosen away.
+    that loops or skips as well, so that failures are not chosen away. A head that runs backwards
+    knows as much as an aligner; the mean of both would be a map that neither has, so it is left out
+    where there is an aligner.
     """
     limits = limits or Roles()
     if alignment.layers * alignment.heads == 1 or not alignment.tokens:
         return alignment
     known = np.concatenate([information(maps) for maps in alignment.by_head()])
+    known[_against(alignment, limits)] = 0
     chosen = known >= limits.same_information * known.max()
     total, first = 0, 0
     for maps in alignment.by_head():
         total = total + maps.weights[chosen[first : first + len(maps)]].sum(axis=0)
         first += len(maps)
     return replace(alignment, weights=unit_rows(total)[None, None], dims=2)
+
+
+def _against(alignment: Alignment, limits: Roles) -> np.ndarray:
+    """(layers * heads,) bool: heads that run backwards while another one aligns."""
+    orders = np.concatenate([monotonicity.of_maps(maps) for maps in alignment.by_head()])
+    if not (orders <= limits.reversed_order).any():  # nearly always, and roles take longer to tell
+        return np.zeros(len(orders), bool)
+    roles = np.array([told(each, limits)[0] for each in all_evidence(alignment, limits)])
+    return (roles == "reversed") & (roles == "aligner").any()
 
 
 def information(maps: Maps) -> np.ndarray:

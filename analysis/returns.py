@@ -1,9 +1,10 @@
 """Attention that comes back: loops, genuine repetitions and jumps, told apart.
 
 A loop repeats its text while it listens to the same audio again. A genuine repetition repeats its
-text because it was said again: attention moves on. A jump back listens again and writes something
-else. Two roads lead to a loop: text that repeats at once (also where attention is stuck and nothing
-moves), and a return of attention to audio that was read before with the same text.
+text because it was said again: attention moves on through speech. A jump back listens again and
+writes something else. Two roads lead to a loop: text that repeats at once (also where attention is
+stuck and nothing moves), and a return of attention to audio that was read before with the same
+text.
 """
 
 from collections.abc import Sequence
@@ -52,15 +53,34 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
 def _copies(
     alignment: Alignment, found: Sequence[Repetition], advanced: bool, limits: Thresholds
 ) -> list[Span]:
-    """Stretches of copies during which attention advanced, or did not, with the copy before."""
+    """Stretches of copies during which attention advanced, or did not, with the copy before.
+
+    An advance through silence is neither: nothing was said there again.
+    """
     spans = []
     for repetition in found:
-        for first, last, answer in _stretches(_moved_on(alignment, repetition, limits)):
+        moved = _moved_on(alignment, repetition, limits)
+        if advanced:
+            both = pairwise(_heard_speech(alignment, repetition))
+            moved = [each and all(pair) for each, pair in zip(moved, both, strict=False)]
+        for first, last, answer in _stretches(moved):
             if answer == advanced:
                 start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
                 rows = np.arange(start, end)
                 spans.append(make_span(alignment, rows, repetition.copies[first]))
     return spans
+
+
+def _heard_speech(alignment: Alignment, repetition: Repetition) -> list[bool]:
+    """For every copy: did it listen to any speech? Yes where no row of it has a place."""
+    rows = alignment.rows
+    placed = rows.steady[rows.spoken[rows.steady]]
+    answers = []
+    for start, end in repetition.copies:
+        own = placed[(placed >= start) & (placed < end)]
+        frames = slice(rows.low[own].min(initial=rows.frames), rows.high[own].max(initial=0))
+        answers.append(len(own) == 0 or bool(alignment.speech_mask[frames].any()))
+    return answers
 
 
 def blind_loops(alignment: Alignment) -> list[Span]:

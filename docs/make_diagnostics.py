@@ -185,6 +185,7 @@ def head_pictures() -> dict[str, list[Panel]]:
         "aligner": listened(PLACES),
         "local": listened(PLACES, width=0.7),
         "global": listened(rng.permutation(PLACES)),
+        "reversed": listened(PLACES[::-1]),
         "sink": listened(np.full(12, 0.06)),
         "diffuse": listened(PLACES, width=40.0),
     }

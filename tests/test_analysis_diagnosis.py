@@ -49,6 +49,7 @@ RANDOM = np.random.default_rng(0)
 HEADS = {
     "aligner": gaussians(PATH, 2),
     "local": gaussians(PATH, 16),
+    "reversed": gaussians(PATH[::-1], 2),
     "global": gaussians(RANDOM.permutation(PATH), 4),
     "sink": gaussians(np.full(TOKENS, 60), 1),
     "diffuse": np.full((TOKENS, FRAMES), 1 / FRAMES),
@@ -98,6 +99,18 @@ def test_the_verdict_listens_to_heads_that_know_where():
     np.testing.assert_allclose(listening(heads).map, HEADS["aligner"], atol=1e-6)
     assert diagnose(heads).verdict == "healthy"
     assert diagnose(as_heads("diffuse", "diffuse")).verdict == "diffuse"
+
+
+@pytest.mark.parametrize("others", [("reversed",), ("diffuse", "reversed"), ("reversed",) * 3])
+def test_a_head_that_runs_backwards_does_not_speak_for_one_that_aligns(others):
+    heads = as_heads("aligner", *others)
+    np.testing.assert_allclose(listening(heads).map, HEADS["aligner"], atol=1e-6)
+    assert diagnose(heads).verdict == "healthy"
+
+
+@pytest.mark.parametrize("others", [(), ("diffuse",), ("sink", "reversed")])
+def test_without_an_aligner_a_head_that_runs_backwards_is_the_verdict(others):
+    assert diagnose(as_heads("reversed", *others)).verdict == "reversed"
 
 
 def test_information_is_what_tokens_tell_about_places():

@@ -117,6 +117,16 @@ def test_no_no_no_was_said():
     assert '"no"' in note.explanation
 
 
+@pytest.mark.parametrize(("spoken", "noted"), [(26, (8, 16)), (13, (8, 13)), (10, None), (0, None)])
+def test_what_moves_on_through_silence_was_not_said(spoken, noted):
+    tokens, seconds = spelled("he said no no no and left", 0.2)
+    total = seconds[-1] + 0.2
+    speech = (np.arange(round(total / 0.04)) + 0.5) * 0.04 < 0.2 + (spoken - 0.5) * 0.07
+    findings = find_failures(drawn(tokens, seconds, total, speech=speech))
+    assert findings.verdict == "healthy"
+    assert [note.tokens for note in findings.notes] == ([noted] if noted else [])
+
+
 def test_no_no_no_was_not_said():
     before, first = spelled("he said no", 0.2)
     tokens, seconds = before + list(" no no no"), first + first[-3:] * 3

@@ -40,6 +40,7 @@ recording. Its role is judged from this recording alone."
 ROLES = {
     "aligner": "follows speech sharply, token by token",
     "local": "follows speech loosely, over a wide stretch",
+    "reversed": "goes through speech backwards in time",
     "global": "has places, but in no order of time",
     "sink": "parks its mass in one place whatever the token",
     "diffuse": "does not know where it listens",
