@@ -115,7 +115,12 @@ def open_recording(content: bytes, name: str) -> Recording:
 
 def digest_of(recording: Recording) -> str:
     """Name of a recording by what it sounds like."""
-    return hashlib.sha256(recording.samples.tobytes()).hexdigest()
+    return digest_of_bytes(recording.samples.tobytes())
+
+
+def digest_of_bytes(content: bytes) -> str:
+    """Name of a file by what is in it."""
+    return hashlib.sha256(content).hexdigest()
 
 
 @st.cache_data(show_spinner=False, scope="session", max_entries=4)

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from html import escape
 
+from analysis.alignment import Alignment
 from analysis.diagnosis import Diagnosis, Failure, Note
+from analysis.errors import Score
 from app.comparison import VariantResult
+from app.tables import inserted
 from app.theme import REPETITION, Sign, sign
 from models.recogniser import VariantInfo
 
 LISTED = 3  # findings shown at once in a card
+RATE = "word error rate on this recording"
 NAMED = 3  # names shown beside a count; the cards below name all
 
 
@@ -16,9 +20,9 @@ def icon(name: str) -> str:
     return f'<i class="attn-icon attn-icon-{name}" aria-hidden="true"></i>'
 
 
-def badge(verdict: str) -> str:
-    """A verdict as icon, words and colour."""
-    shown = sign(verdict)
+def badge(verdict: str, alignment: Alignment | None = None) -> str:
+    """A verdict as icon, words and colour; the map it is of knows whether there was speech."""
+    shown = sign(verdict, speech=alignment is None or bool(alignment.speech_mask.any()))
     return (
         f'<span class="attn-badge attn-{shown.level}" title="{escape(shown.help)}">'
         f"{icon(shown.icon)}{escape(shown.words)}</span>"
@@ -29,16 +33,18 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
+def rated(score: Score) -> str:
+    """The word error rate; where the reference has no words, how many were written."""
+    return f"<b>{percent(score.wer)}</b> WER" if score.words.reference else inserted(score)
+
+
 def head(info: VariantInfo, result: VariantResult | None) -> str:
     """Title of a card, two lines; without a result yet it keeps the same height."""
     verdict, rate = '<span class="attn-badge attn-none">…</span>', "<span></span>"
     if result is not None:
-        verdict = badge(result.diagnosis.verdict)
+        verdict = badge(result.diagnosis.verdict, result.decoded.alignment)
     if result is not None and result.score is not None:
-        rate = (
-            '<span class="attn-rate" title="word error rate on this recording">'
-            f"<b>{percent(result.score.wer)}</b> WER</span>"
-        )
+        rate = f'<span class="attn-rate" title="{RATE}">{rated(result.score)}</span>'
     title = escape(info.title)
     return (
         f'<div class="attn-head"><h3 title="{title} · {escape(info.paper)}">{title}</h3>{verdict}'
@@ -88,16 +94,18 @@ def heading(title: str, sentence: str) -> str:
 
 def headline(results: Sequence[VariantResult], chosen: int) -> str:
     """One line for the back of the room: how many listened well, how many did not, and how."""
-    by_verdict: dict[str, list[str]] = {"healthy": []}
-    for result in results:
-        by_verdict.setdefault(result.diagnosis.verdict, []).append(result.info.name)
-    items = "".join(_count(verdict, names, chosen) for verdict, names in by_verdict.items())
+    verdicts = dict.fromkeys(["healthy", *(result.diagnosis.verdict for result in results)])
+    items = "".join(_count(verdict, results, chosen) for verdict in verdicts)
     return f'<ul class="attn-headline" aria-label="Verdicts">{items}</ul>'
 
 
-def _count(verdict: str, names: Sequence[str], chosen: int) -> str:
+def _count(verdict: str, results: Sequence[VariantResult], chosen: int) -> str:
     """How many share a verdict; who, where the line has room for it."""
+    found = [result for result in results if result.diagnosis.verdict == verdict]
+    names = [result.info.name for result in found]
+    alignments = [result.decoded.alignment for result in found or results]
+    shown = badge(verdict, alignments[0] if alignments else None)
     everybody = escape(", ".join(names))
     count = f"{len(names)} of {chosen}" if verdict == "healthy" else f"{len(names)}"
-    shown = f"<span>{everybody}</span>" if 0 < len(names) <= NAMED else ""
-    return f'<li title="{everybody}">{badge(verdict)} <b>{count}</b> {shown}</li>'
+    listed = f"<span>{everybody}</span>" if 0 < len(names) <= NAMED else ""
+    return f'<li title="{everybody}">{shown} <b>{count}</b> {listed}</li>'

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.diagnosis import Diagnosis
+from analysis.errors import Score
 from app.comparison import ClipResult, VariantResult
 from models.recogniser import VariantInfo
 
@@ -24,7 +25,7 @@ def clip(result: ClipResult) -> str:
 
 def _row(result: VariantResult) -> tuple[str, ...]:
     score = result.score
-    errors = () if score is None else (percent(score.wer), percent(score.cer))
+    errors = () if score is None else _errors(score)
     metrics = (number(result.diagnosis.metrics.get(name)) for name in SHOWN)
     return (
         result.info.name,
@@ -33,6 +34,18 @@ def _row(result: VariantResult) -> tuple[str, ...]:
         *metrics,
         result.decoded.text,
     )
+
+
+def _errors(score: Score) -> tuple[str, str]:
+    """WER and CER; where the reference has no words, how many were written."""
+    wer = percent(score.wer) if score.words.reference else inserted(score)
+    return wer, percent(score.cer)
+
+
+def inserted(score: Score) -> str:
+    """What is counted where there is no rate."""
+    count = score.words.insertions
+    return f"{count} word{'' if count == 1 else 's'} inserted"
 
 
 def diagnosis(name: str, found: Diagnosis) -> str:

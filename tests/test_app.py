@@ -1,16 +1,22 @@
 """The dashboard without a browser: what the page says and draws, and how it fails."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import backend, links, samples
+from analysis.diagonality import BAND_SHARE, LEAST_BAND_SECONDS
+from analysis.errors import NORMALISERS, score
+from app import backend, cards, links, samples
 from app.links import View
+from app.scores import METRICS
+from app.theme import NOTHING_SAID, SIGNS
 from app.transcript import timed_words, transcript
 from models.search import SearchOptions
 from tests.conftest import WORDS, tone
@@ -139,6 +145,31 @@ def test_microphone(page):
     page.run()
     assert calm(page)
     assert maps_of(page)
+
+
+def bring(page, kind: str, name: str, content: bytes):
+    """Put this file, or this speech, in the place of the one before."""
+    control = page.file_uploader[0] if kind == "Upload" else page.get("audio_input")[0]
+    control.set_value((name, content, "audio/wav"))
+    return page.run()
+
+
+@pytest.mark.parametrize("kind", ["Upload", "Record"])
+def test_what_was_said_belongs_to_its_recording(page, kind):
+    turn_to(page, kind)
+    page.text_area[0].set_value("said before the first").run()
+    bring(page, kind, "same.wav", tone(0.8))
+    assert page.text_area[0].value == "said before the first"
+    page.text_area[0].set_value("said in the first").run()
+    assert "said in the first" in html_of(page)
+    bring(page, kind, "same.wav", tone(0.9))
+    assert page.text_area[0].value == ""
+    assert "said in the first" not in html_of(page)
+    assert page.dataframe[0].value["wer"].isna().all()
+    bring(page, kind, "other.wav", tone(0.8))
+    assert page.text_area[0].value == "said in the first"
+    assert "said in the first" in html_of(page)
+    assert calm(page)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +357,51 @@ def backend_alignment(weights, tokens):
     from analysis.alignment import Alignment
 
     return Alignment.from_arrays(weights, tokens, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "speech", "judged"),
+    [
+        ("healthy", None, True),
+        ("healthy", [True, False], True),
+        ("healthy", [False, False], False),
+        ("loop", [False, False], True),
+    ],
+)
+def test_without_speech_there_is_nothing_to_judge(verdict, speech, judged):
+    from analysis.alignment import Alignment
+
+    alignment = Alignment.from_arrays(np.eye(2), ["a", "b"], 0.1, speech=speech)
+    html = cards.badge(verdict, alignment)
+    assert (NOTHING_SAID in html) is not judged
+    assert (SIGNS[verdict].help in html) is judged
+
+
+def test_silence_is_not_praised_on_the_page(page):
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(16_000, np.float32), 16_000, format="WAV")
+    upload(page, silence.getvalue())
+    assert any("no speech" in warning.value for warning in page.warning)
+    assert maps_of(page)
+    assert NOTHING_SAID in html_of(page)
+    assert SIGNS["healthy"].help not in html_of(page)
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [("a b", "<b>50 %</b> WER"), ("...", "1 word inserted"), ("-", "1 word inserted")],
+)
+def test_where_there_is_no_rate_insertions_are_counted(reference, shown):
+    assert cards.rated(score(reference, "a")) == shown
+
+
+def test_numbers_are_explained_as_they_are_measured(page):
+    for name in ("diagonality", "path_diagonality"):
+        assert f"{100 * BAND_SHARE:.0f} % of" in METRICS[name].help
+        assert f"at least {LEAST_BAND_SECONDS:g} s" in METRICS[name].help
+    page.run()
+    explained = page.selectbox(key="normalizer").proto.help
+    assert all(f"“{name}”" in explained for name in NORMALISERS)
 
 
 def test_differences_have_a_form_besides_their_colour():

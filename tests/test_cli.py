@@ -39,6 +39,14 @@ def test_compare_prints_a_table(capsys, clip):
         assert f"  {name}: " in err  # progress
 
 
+def test_an_empty_reference_has_no_rate_and_its_insertions_are_counted(capsys, clip):
+    asked = ("compare", clip, "--text", "", "--variants", "dot")
+    (found,) = json.loads(run(capsys, *asked, "--json", "-")[1])["clips"][0]["variants"]
+    assert (found["wer"], found["cer"]) == (None, None)
+    count = len(found["text"].split())
+    assert f"  {count} word{'s' * (count != 1)} inserted  " in run(capsys, *asked)[1]
+
+
 def test_compare_writes_json_to_standard_output_and_nothing_else(capsys, clip):
     status, out, _ = run(capsys, "compare", clip, "--json", "-", "--variants", "ctc, dot")
     assert status == 0

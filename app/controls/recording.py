@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import runs
+from app import backend, runs
 from app.controls import runs as run_control
 from app.controls.kept import keep
 from app.evaluation import RunError
@@ -31,6 +31,7 @@ class Source:
     heard: Heard | None = None  # of a run, whose recording was read and checked already:
     recording: Recording | None = None
     problem: str = ""  # why there is none
+    digest: str = ""  # of the bytes of what the user brought
 
 
 def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | None = None) -> None:
@@ -111,7 +112,9 @@ def _keep(kind: str) -> None:
         st.session_state.kept.pop(kind, None)
         return
     name = file.name if kind == "Upload" else "Your recording"
-    st.session_state.kept[kind] = Source(kind, file.getvalue(), name)
+    content = file.getvalue()
+    digest = backend.digest_of_bytes(content)
+    st.session_state.kept[kind] = Source(kind, content, name, digest=digest)
 
 
 def _own(kind: str) -> Source:
@@ -184,13 +187,15 @@ def _said(source: Source) -> tuple[str, str]:
         return f"{source.heard.run.name} {source.heard.id}", runs.said(source.heard) or ""
     if source.sample:
         return source.sample.name, source.sample.text
-    return source.kind, ""
+    return f"{source.kind} {source.digest}".rstrip(), ""
 
 
 def reference(source: Source) -> str | None:
     """What was said; a sample or a run knows, and may be corrected."""
     name, text = _said(source)
     said: dict[str, str] = st.session_state.setdefault("said", {})
+    if source.digest:  # what was written before there was a recording is of the first one
+        text = said.pop(source.kind, text)
     keep(f"reference {name}", said.get(name, text))
     text = st.text_area(
         "What is said (optional)",

@@ -88,8 +88,11 @@ def choose_normalizer() -> str:
         "Text normaliser",
         NORMALIZERS,
         key="normalizer",
-        help="Applied to reference and hypothesis before counting errors. “basic”: lower case, "
-        "only letters, apostrophes and single spaces.",
+        help="Applied to reference and hypothesis before counting errors. “none”: the texts as "
+        "they are; only outer and repeated spaces go. “basic”: lower case; letters and digits of "
+        "any script and apostrophes inside words stay, the rest becomes space. “english”: basic, "
+        "and contractions opened, numbers and titles written out, fillers (uh, um, ...) left out, "
+        "British spellings made American.",
     )
 
 

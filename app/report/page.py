@@ -85,6 +85,7 @@ def _case(case: Case, report: Report) -> str:
 def _heard(heard: Heard, case: Case, report: Report) -> str:
     title = report.titles.get(heard.name, heard.name)
     rate = "" if heard.wer is None else f"<span><b>{percent(heard.wer)}</b> WER</span>"
+    verdict = badge(heard.verdict, heard.alignment)
     remark = f"<em>{escape(heard.remark)}</em>" if heard.remark else ""
     text = transcript(heard.alignment, heard.text, case.reference, report.normalizer)
     if heard.alignment is None:
@@ -92,7 +93,7 @@ def _heard(heard: Heard, case: Case, report: Report) -> str:
     else:
         drawn = attention_map(heard.alignment, heard.failures, case.seconds)
     return (
-        f"<article><header><h3>{escape(title)}</h3>{badge(heard.verdict)}{rate}{remark}</header>"
+        f"<article><header><h3>{escape(title)}</h3>{verdict}{rate}{remark}</header>"
         f"{text}{drawn}</article>"
     )
 

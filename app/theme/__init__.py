@@ -5,7 +5,7 @@ reads the same with every colour vision and in grey print. On a dark page it run
 little attention is always the colour of the page.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -107,12 +107,17 @@ SIGNS: dict[str, Sign] = {
     ),
 }
 
+NOTHING_SAID = "No speech was found in the recording, so there is nothing to judge."
 REPETITION = Sign("really repeated", "check", "good", "Words that were spoken more than once.")
 
 
-def sign(verdict: str) -> Sign:
-    """The sign of a verdict or failure kind; an unknown kind is shown by its own name."""
-    return SIGNS.get(verdict) or Sign(verdict.replace("_", " "), "back", "odd", "")
+def sign(verdict: str, speech: bool = True) -> Sign:
+    """The sign of a verdict or failure kind; an unknown kind is shown by its own name.
+
+    That none was found means nothing without `speech` in the recording, and the help says so.
+    """
+    shown = SIGNS.get(verdict) or Sign(verdict.replace("_", " "), "back", "odd", "")
+    return shown if speech or verdict != "healthy" else replace(shown, help=NOTHING_SAID)
 
 
 @cache

@@ -259,8 +259,9 @@ def _side(subject: Subject, result, title: str, key: str) -> None:
         palette=palette(st.context.theme.type),
         failures=result.diagnosis.failures,
     )
-    rate = f" · WER {cards.percent(result.score.wer)}" if result.score else ""
-    st.html(f"<p><b>{title}</b> {cards.badge(result.diagnosis.verdict)}{rate}</p>")
+    rate = f" · {cards.rated(result.score)}" if result.score else ""
+    badge = cards.badge(result.diagnosis.verdict, result.decoded.alignment)
+    st.html(f"<p><b>{title}</b> {badge}{rate}</p>")
     st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{key}",
                     alt=f"Attention map, {plain(title.lower())}")  # fmt: skip
     text = transcript(result.decoded.alignment, result.decoded.text, subject.reference, "basic")
