@@ -12,7 +12,7 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
 from app.evaluation import RunError, SourceError, items, load_alignment, read_items
 from app.evaluation.maps import pack, row, unpack, write_maps
-from app.evaluation.run import Folder, Part
+from app.evaluation.run import BadItem, Folder, Part
 from app.evaluation.settings import Settings
 from app.evaluation.work import BATCH_ITEMS, BATCH_SECONDS, Ready, batches
 from models.audio import SAMPLE_RATE, Recording
@@ -173,6 +173,21 @@ def test_everything_of_an_alignment_comes_back(tmp_path):
     np.testing.assert_array_equal(found.speech, alignment.speech)
     for name in ("tokens", "frame_seconds", "start_seconds", "ended", "text", "reference", "dims"):
         assert getattr(found, name) == getattr(alignment, name)
+
+
+def test_maps_of_an_unfinished_run_are_found_beside_bad_recordings(tmp_path):
+    alignment = Alignment.from_arrays(np.full((1, 4), 0.25), ["a"], 0.04, variant="dot")
+    bad = BadItem("x", "x.wav", "none", None, "cannot be read")
+    run = Folder(tmp_path)
+    for number, name in enumerate("uv"):
+        part = fake_part(
+            items.Shard(number, (replace(plain_items(1)[0], id=name),)), Settings(("dot",))
+        )
+        maps = write_maps([[row(name, replace(alignment, text=name))]])
+        run.save(replace(part, maps=maps, bad=(bad,)))
+    assert load_alignment(tmp_path, "v", "dot").text == "v"
+    with pytest.raises(RunError, match="x is not among its results"):
+        load_alignment(tmp_path, "x", "dot")
 
 
 def test_maps_that_are_not_there_are_named(tmp_path):

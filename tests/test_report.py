@@ -10,6 +10,7 @@ import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from analysis.alignment import Alignment
 from app.cli import main
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
+from app.evaluation.run import Folder
 from app.evaluation.settings import fingerprints
 from app.matrices import pairs_by_name
 from app.offline import opus
@@ -42,6 +44,11 @@ def finished(checkpoints, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     manifest = write_corpus(folder / "corpus", [0.5, 0.6, 0.7])
     (folder / "corpus" / "hum1.wav").write_bytes(b"")
+    evaluate(plan_of(manifest, checkpoints, folder / "run"))
+    return folder / "run"
+
+
+def plan_of(manifest: Path, checkpoints: Path, out: Path) -> Plan:
     infos = Models(checkpoints).choose(VARIANTS)
     settings = Settings(
         VARIANTS,
@@ -50,8 +57,7 @@ def finished(checkpoints, tmp_path_factory) -> Path:
         folder=str(checkpoints),
         checkpoints=fingerprints(infos, checkpoints),
     )
-    evaluate(Plan(lambda: read_items(manifest), settings, folder / "run", "corpus/manifest.tsv", 1))
-    return folder / "run"
+    return Plan(lambda: read_items(manifest), settings, out, "corpus/manifest.tsv", workers=1)
 
 
 class Links(HTMLParser):
@@ -165,6 +171,25 @@ def test_a_run_that_is_not_finished_can_be_reported(tmp_path, monkeypatch, use_c
     (tmp_path / "run" / "summary.json").unlink()
     html = render(from_run(tmp_path / "run", cases=0))
     assert "3 so far (not finished)" in html
+
+
+def test_a_run_that_was_interrupted_is_reported_from_its_parts(
+    finished, checkpoints, use_checkpoints, tmp_path, monkeypatch
+):
+    run, out = tmp_path / "run", tmp_path / "report.html"
+    plan = plan_of(finished.parent / "corpus" / "manifest.tsv", checkpoints, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "merge", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(plan)
+    assert list((run / "parts").glob("*.parquet"))
+    assert not (run / "results.parquet").exists()
+    assert main(["report", str(run), "--out", str(out)]) == 0
+    html = out.read_text(encoding="utf-8")
+    assert "2 so far (not finished)" in html
+    assert "hum1.wav is not an audio file" in html
+    for found in load_summary(finished)["variants"]:
+        assert f"<b>{100 * found['wer']:.1f} %</b>" in html
 
 
 # --- clips ----------------------------------------------------------------------------------------

@@ -55,8 +55,12 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
         Where the folder holds another run, or workers cannot be had.
     """
     folder, found = Folder(plan.out), digest(plan.items())
-    _claim(folder, plan, found)
+    now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
+    _refuse_others(folder, now)  # before anything is written
     with folder.locked():
+        _refuse_others(folder, now)  # another process may have been quicker
+        if not folder.settings.exists():
+            write_json(folder.settings, now | {"name": plan.source})
         if not folder.results.exists():
             _decode(folder, plan, found, progress)
             numbers = folder.done()
@@ -75,24 +79,19 @@ def _summarised(folder: Folder, plan: Plan, found: Digest) -> Outcome:
     return Outcome(plan.out, decoded, bad, summary)
 
 
-def _claim(folder: Folder, plan: Plan, found: Digest) -> None:
-    """Start a run in an empty folder, or see that the run there is this one."""
-    now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
+def _refuse_others(folder: Folder, now: dict[str, Any]) -> None:
+    """See that the folder is empty, or that the run there is this one."""
+    name = plain(str(folder.path))
     if folder.settings.exists():
         before = load_settings(folder.path)
         before.pop("name", None)
         if other := difference(before, now):
-            raise RunError(
-                f"{plain(str(plan.out))} holds a run that differs in {other}; use another --out"
-            )
+            raise RunError(f"{name} holds a run that differs in {other}; use another --out")
         return
-    if folder.path.is_dir() and any(folder.path.iterdir()):
-        raise RunError(
-            f"{plain(str(plan.out))} is a folder with other things in it; use another --out"
-        )
+    if folder.others():
+        raise RunError(f"{name} is a folder with other things in it; use another --out")
     if folder.path.exists() and not folder.path.is_dir():
-        raise RunError(f"{plain(str(plan.out))} is a file; use another --out")
-    write_json(folder.settings, now | {"name": plan.source})
+        raise RunError(f"{name} is a file; use another --out")
 
 
 def _decode(

@@ -16,6 +16,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,6 +126,11 @@ class Folder:
             if held:
                 writer.write_table(pa.concat_tables(held))
 
+    def others(self) -> list[Path]:
+        """What is in the folder and is neither the lock nor half of a file of a killed process."""
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        return [path for path in there if not re.fullmatch(r"\.lock|\.run\.json\.\d+", path.name)]
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else may write to the run meanwhile; a killed process leaves no lock behind.
@@ -134,6 +140,7 @@ class Folder:
         RunError
             Where another process is writing to it.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,12 +170,12 @@ class Folder:
         except FileNotFoundError:
             pass
         for number in self.done():
-            yield pq.read_table(self.part(number), columns=columns, schema=SCHEMA)
+            yield pq.read_table(self.part(number), columns=columns and list(columns), schema=SCHEMA)
 
     def part_of(self, name: str) -> int | None:
         """The part that has a recording's maps."""
-        source = self.results if self.results.exists() else self.parts
-        if not source.exists():
+        done = [self.part(number) for number in self.done()]
+        if not (source := self.results if self.results.exists() else done):
             return None
         found = pq.read_table(source, columns=["part"], filters=[("id", "==", name)])
         return found["part"][0].as_py() if found.num_rows else None
