@@ -1,6 +1,5 @@
-"""Evaluation that is killed, crashes, meets other runs, and loses workers."""
+"""Evaluation that is killed, crashes, and meets other runs."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,15 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import distributed
-import numpy as np
 import pytest
 
 from app.evaluation import (
     Plan,
     RunError,
     evaluate,
-    items,
     load_alignment,
     load_errors,
     load_results,
@@ -24,8 +20,8 @@ from app.evaluation import (
     load_summary,
     pool,
     run,
+    work,
 )
-from app.evaluation.progress import Progress
 from models.search import SearchOptions
 from tests.evaluating import (
     ROOT,
@@ -41,9 +37,6 @@ from tests.evaluating import (
 from tests.runs import fake_part, plain_items
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
-
-
-# --- what it survives -----------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -174,6 +167,23 @@ def test_folders_with_other_things_are_left_alone(settings, tmp_path):
             read(tmp_path)
 
 
+def test_a_run_killed_before_its_first_file_was_whole_goes_on(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    out = tmp_path / "run"
+    out.mkdir()
+    left = out / ".run.json.17"
+    left.write_text('{"vari')
+    (out / ".lock").touch()
+    plan = Plan(lambda: iter(plain_items(2)), settings, out, workers=1)
+    (out / "thesis.txt").touch()
+    with pytest.raises(RunError, match="other things in it"):
+        evaluate(plan)
+    assert left.exists()  # somebody else's folder: nothing is removed
+    (out / "thesis.txt").unlink()
+    assert evaluate(plan).decoded == 2
+    assert not left.exists()
+
+
 def test_two_processes_do_not_write_to_one_run(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "decode_shard", fake_part)
     plan = Plan(lambda: iter(plain_items(2)), settings, tmp_path / "run", workers=1)
@@ -191,8 +201,6 @@ def test_workers_refuse_other_checkpoints(manifest, settings, tmp_path):
 def test_a_recording_that_breaks_the_decoder_is_reported_and_the_others_decoded(
     manifest, settings, tmp_path, monkeypatch
 ):
-    from app.evaluation import work
-
     real = work._results
 
     def breaks(batch, *rest):
@@ -205,65 +213,3 @@ def test_a_recording_that_breaks_the_decoder_is_reported_and_the_others_decoded(
     errors = load_errors(tmp_path / "run")
     assert errors["error"].tolist() == ["decoding failed (RuntimeError: no path)"]
     assert load_results(tmp_path / "run")["id"].nunique() == len(SECONDS) - 1
-
-
-# --- many workers ---------------------------------------------------------------------------------
-
-
-class KillOne(Progress):
-    """Kills a worker when the first part has come."""
-
-    find = staticmethod(lambda: [])  # process ids of the workers
-    killed: list[int]
-
-    def add(self, decoded: int, bad: int) -> None:
-        super().add(decoded, bad)
-        if not self.killed:
-            self.killed.append(self.find()[-1])
-            os.kill(self.killed[0], signal.SIGKILL)
-
-
-def killing(find) -> type[KillOne]:
-    return type("Killing", (KillOne,), {"find": staticmethod(find), "killed": []})
-
-
-@pytest.mark.usefixtures("one_by_one")
-def test_two_processes_one_killed_give_the_same(finished, manifest, settings, tmp_path, capsys):
-    import multiprocessing
-
-    progress = killing(lambda: [child.pid for child in multiprocessing.active_children()])
-    plan = plan_of(manifest, replace(settings, keep_alignments=True), tmp_path / "run", workers=2)
-    evaluate(plan, progress)
-    assert len(progress.killed) == 1
-    assert "a worker died" in capsys.readouterr().err
-    same(load_results(tmp_path / "run"), load_results(finished))
-
-
-@pytest.mark.usefixtures("one_by_one")
-def test_a_dask_cluster_one_worker_killed_gives_the_same(finished, manifest, settings, tmp_path):
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-    )
-    with cluster:
-        pids = [worker.pid for worker in cluster.workers.values()]
-        progress = killing(lambda: pids)
-        plan = plan_of(
-            manifest,
-            replace(settings, keep_alignments=True),
-            tmp_path / "run",
-            scheduler=cluster.scheduler_address,
-        )
-        evaluate(plan, progress)
-        assert len(progress.killed) == 1
-    same(load_results(tmp_path / "run"), load_results(finished))
-    here, there = (load_alignment(out, "u02", "location") for out in (finished, tmp_path / "run"))
-    np.testing.assert_array_equal(here.weights, there.weights)
-
-
-def test_a_shard_that_kills_its_workers_is_given_up():
-    lost = pool.Counter()
-    shard = items.Shard(7, tuple(plain_items(2)))
-    for _ in range(pool.ATTEMPTS - 1):
-        pool._count_lost([shard], lost)
-    with pytest.raises(RunError, match="died 3 times while they decoded a00000 and the 1"):
-        pool._count_lost([shard], lost)

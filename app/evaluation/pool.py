@@ -5,6 +5,8 @@ that dies takes its shard along; the shard is given to another, up to `ATTEMPTS`
 """
 
 import itertools
+import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,11 +24,13 @@ from app.evaluation.items import Shard
 from app.evaluation.run import Part
 from app.evaluation.settings import RunError, Settings
 from app.evaluation.work import decode_shard
+from models.audio import plain
 
 ATTEMPTS = 3  # a shard that took so many workers along is not tried again
 AHEAD = 2  # shards in flight for each worker, so that none waits for the next
 CONNECT_SECONDS = 30
 POLL_SECONDS = 10  # between two words about a cluster that has no workers
+CODE = "import app.evaluation.work"  # what scheduler and workers must be able to do
 
 Say = Callable[[str], None]  # tells the user one line
 
@@ -136,25 +141,80 @@ def cluster(shards: Iterable[Shard], settings: Settings, address: str, say: Say)
         raise RunError(
             "Dask is not installed; `pip install -r requirements-scale.txt` brings --scheduler"
         ) from None
+    with _silent():
+        client = _connected(distributed, address)
+        with client, _explained(client, distributed):
+            _wait_for_workers(client, say)
+            _check_code(client)
+            yield from _on_cluster(client, distributed, shards, settings)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without Dask's own log, which shows stack traces of what is said in one sentence here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [each.level for each in loggers]
     try:
-        where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
-        client = distributed.Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+        for each in loggers:
+            each.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
+
+
+def _connected(distributed, address: str):
+    scheduler = _in_file(Path(address)) if Path(address).is_file() else address
+    try:
+        return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise RunError(f"there is no Dask scheduler at {address} ({error})") from None
-    with client:
-        _wait_for_workers(client, say)
-        try:
-            yield from _on_cluster(client, distributed, shards, settings)
-        except distributed.KilledWorker as error:
-            raise RunError(
-                f"part {error.task} was given up after workers died with it; are they given enough "
-                "memory? The same command goes on where it stopped"
-            ) from None
-        except ModuleNotFoundError as error:
-            raise RunError(
-                f"the cluster's workers lack the module {error.name}: start them from the folder "
-                "of AttnScope with the same Python"
-            ) from None
+
+
+def _in_file(path: Path) -> str:
+    """The address in what a scheduler wrote with ``--scheduler-file``."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["address"]
+    except (ValueError, LookupError, TypeError):
+        found = None
+    if not isinstance(found, str):
+        raise RunError(
+            f"{plain(str(path))} was not written by a Dask scheduler; give --scheduler its address "
+            "or the file that it wrote with --scheduler-file"
+        )
+    return found
+
+
+@contextmanager
+def _explained(client, distributed) -> Iterator[None]:
+    """Say in a sentence what went wrong with the cluster."""
+    try:
+        yield
+    except distributed.KilledWorker as error:
+        raise RunError(
+            f"part {error.task} was given up after workers died with it; are they given enough "
+            "memory? The same command goes on where it stopped"
+        ) from None
+    except ImportError as error:
+        raise RunError(
+            f"the cluster's scheduler or workers cannot load AttnScope ({error}): start them in "
+            "its folder and with its Python, as `python -m dask scheduler` and `... worker`"
+        ) from None
+    except Exception as error:
+        gone = (distributed.CancelledError, distributed.comm.CommClosedError)
+        if client.status == "running" and not isinstance(error, gone):
+            raise
+        raise RunError(
+            "the scheduler was lost; the same command goes on where it stopped"
+        ) from None
+
+
+def _check_code(client) -> None:
+    """See that everybody can load our modules: a worker that cannot would leave without a word."""
+    client.run_on_scheduler(exec, CODE)
+    for found in client.run(exec, CODE, on_error="return").values():
+        if isinstance(found, ImportError):
+            raise found
 
 
 def _wait_for_workers(client, say: Say) -> None:
@@ -185,6 +245,8 @@ def _on_cluster(client, distributed, shards: Iterable[Shard], settings: Settings
     completed = distributed.as_completed(futures, with_results=True, loop=client.loop)
     del futures  # a future that nobody holds is forgotten by the cluster, with its result
     for future, part in completed:
+        if isinstance(part, distributed.CancelledError):  # given as if it were a result
+            raise part
         future.release()
         in_flight -= 1
         yield part

@@ -30,6 +30,7 @@ from models.training.recordings import load_utterance
 HELD_SECONDS = 300.0  # audio in memory at once
 BATCH_SECONDS = 160.0  # padded audio decoded together
 BATCH_ITEMS = 16
+_OWN = os.environ.get(external.VARIABLE, "")  # recognisers known here before any run names its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,8 @@ class Loaded:
 @lru_cache(maxsize=1)
 def _loaded(settings: Settings) -> Loaded:
     """The models, checked to be those of the run; loaded once in a process."""
-    if settings.external:
-        os.environ.setdefault(external.VARIABLE, settings.external)
+    if settings.external:  # of this run, not of one that this process worked for before
+        os.environ[external.VARIABLE] = "\n".join(filter(None, [settings.external, _OWN]))
     models = Models(Path(settings.folder) if settings.folder else None)
     infos = models.choose(settings.variants)
     same_checkpoints(settings, infos)
