@@ -20,6 +20,9 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import soundfile
@@ -150,6 +153,12 @@ def worker_memory() -> dict:
     }
 
 
+def apart(measure: Callable[[], dict]) -> dict:
+    """Measure in a process of its own: the most a process ever needed is never forgotten."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+        return other.submit(measure).result()
+
+
 def print_command(found: dict) -> None:
     """What the command needed, in words."""
     how = "decoded by a tiny recogniser" if found["decoded"] else "two variants, not decoded"
@@ -185,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.decode:
             found["command"] = with_decoding(options.recordings, Path(folder), options.workers)
         else:
-            found["worker"] = worker_memory()
+            found["worker"] = apart(worker_memory)
             print_worker(found["worker"])
             found["command"] = without_decoding(options.recordings, Path(folder))
     print_command(found["command"])
