@@ -8,6 +8,7 @@ from analysis.runs import find_runs
 
 WINDOW_SECONDS = 0.025  # one energy value, the usual analysis window of speech
 HOP_SECONDS = 0.010
+BLOCK_SECONDS = 600.0  # looked at together: an hour at once would take gigabytes
 RUMBLE_SECONDS = 0.0125  # what is slower than this (80 Hz) is hum or offset, not speech
 
 
@@ -53,7 +54,7 @@ def speech_frames(
     nothing: a tonal sound is then taken for a voice, a flat one for noise.
     """
     settings = settings or SpeechActivity()
-    active = _active(np.asarray(samples, np.float64), sample_rate, settings)
+    active = _active(np.asarray(samples), sample_rate, settings)
     if not active.any():
         return np.zeros(frames, bool)
     # share of every attention frame that is speech, from the running sum of 10 ms hops
@@ -85,11 +86,16 @@ def _levels(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         return np.zeros(0)
     hop = max(1, round(HOP_SECONDS * sample_rate))
     window = max(1, round(WINDOW_SECONDS * sample_rate))
-    slow = _moving_mean(
-        samples, np.arange(len(samples)), max(1, round(RUMBLE_SECONDS * sample_rate))
-    )
-    power = _moving_mean((samples - slow) ** 2, np.arange(0, len(samples), hop) + hop // 2, window)
-    return 10 * np.log10(np.maximum(power, 1e-12))
+    rumble = max(1, round(RUMBLE_SECONDS * sample_rate))
+    centres = np.arange(0, len(samples), hop) + hop // 2
+    at_once, reach = round(BLOCK_SECONDS / HOP_SECONDS), window + rumble
+    power = []
+    for block in np.split(centres, range(at_once, len(centres), at_once)):
+        start = max(0, int(block[0]) - reach)
+        part = samples[start : int(block[-1]) + reach].astype(np.float64)
+        slow = _moving_mean(part, np.arange(len(part)), rumble)
+        power.append(_moving_mean((part - slow) ** 2, block - start, window))
+    return 10 * np.log10(np.maximum(np.concatenate(power), 1e-12))
 
 
 def _moving_mean(values: np.ndarray, centres: np.ndarray, width: int) -> np.ndarray:
@@ -104,7 +110,11 @@ def _flatness(samples: np.ndarray) -> float:
     """Spectral flatness (Johnston 1988) of the long-term spectrum: about 0 tonal, 1 white noise."""
     width = min(512, len(samples))
     blocks = samples[: len(samples) // width * width].reshape(-1, width)
-    power = (np.abs(np.fft.rfft(blocks * np.hanning(width), axis=1)) ** 2).mean(axis=0)[1:] + 1e-12
+    power, at_once = np.zeros(width // 2 + 1), 2**23 // width
+    for first in range(0, len(blocks), at_once):
+        spectrum = np.fft.rfft(blocks[first : first + at_once] * np.hanning(width), axis=1)
+        power += (np.abs(spectrum) ** 2).sum(axis=0)
+    power = power[1:] / len(blocks) + 1e-12
     return float(np.exp(np.log(power).mean()) / power.mean())
 
 

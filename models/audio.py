@@ -29,6 +29,7 @@ RATES = (4_000, 384_000)  # lowest and highest sample rate accepted
 MAX_SECONDS = 600.0  # a recording may last by default
 BLOCK = 8_192  # frames decoded at once: what is lost at most when a body breaks off
 FULL_SCALE = 0.9999  # of 1.0: 16-bit samples at their limit lie above
+NO_SPEECH = "no speech found"  # among the warnings
 ACCEPTED = "it accepts WAV, FLAC, OGG/Opus and MP3, and M4A or WebM where FFmpeg is installed"
 
 
@@ -136,10 +137,7 @@ def _decode(
             raise _unreadable(name)
         raise AudioError(f"{name}: the recording is empty (0 samples); record or export it again.")
     if body.frames < FRAME_SECONDS * rate:
-        raise AudioError(
-            f"{name} lasts {1000 * body.frames / rate:.0f} ms, shorter than one encoder frame "
-            f"({1000 * FRAME_SECONDS:.0f} ms); choose a longer recording."
-        )
+        raise too_short(name, body.frames / rate)
     samples = resample(np.concatenate(body.blocks), rate)
     if body.peak > 1:
         samples /= body.peak
@@ -205,10 +203,15 @@ def _warnings(
         found.append(f"clipped: {body.clipped} samples at full scale, loud parts are distorted")
     if body.peak > 1:
         found.append(f"samples up to {body.peak:.3g} times full scale were scaled down")
-    frames = max(1, round(len(samples) / SAMPLE_RATE / FRAME_SECONDS))
-    if not speech_frames(samples, SAMPLE_RATE, frames, FRAME_SECONDS).any():
-        found.append("no speech found")
+    if not has_speech(samples):
+        found.append(NO_SPEECH)
     return tuple(found)
+
+
+def has_speech(samples: np.ndarray) -> bool:
+    """Whether there is any speech in samples (n,) at 16 kHz, by their energy."""
+    frames = max(1, round(len(samples) / SAMPLE_RATE / FRAME_SECONDS))
+    return bool(speech_frames(samples, SAMPLE_RATE, frames, FRAME_SECONDS).any())
 
 
 def _refuse_non_finite(block: np.ndarray, start: int, rate: int, name: str) -> None:
@@ -258,6 +261,14 @@ def plain(name: str) -> str:
 
 def _unreadable(name: str) -> AudioError:
     return AudioError(f"{name} is not an audio file AttnScope can read; {ACCEPTED}.")
+
+
+def too_short(name: str, seconds: float) -> AudioError:
+    """What is said of a recording that the encoder has no frame for."""
+    return AudioError(
+        f"{name} lasts {1000 * seconds:.0f} ms, shorter than one encoder frame "
+        f"({1000 * FRAME_SECONDS:.0f} ms); choose a longer recording."
+    )
 
 
 def too_long(name: str, seconds: float | None, limit: float) -> AudioError:

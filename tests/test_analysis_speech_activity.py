@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import speech_activity
 from analysis.speech_activity import speech_frames
 
 RATE = 16_000
@@ -52,6 +53,17 @@ def test_loudness_does_not_matter(gain):
     samples = recording(rng, PIECES, 1e-3)
     usual = speech_frames(samples, RATE, 102, 0.04)
     np.testing.assert_array_equal(speech_frames(gain * samples, RATE, 102, 0.04), usual)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.25, 1.0])
+@pytest.mark.parametrize("pieces", [PIECES, PIECES[:1]], ids=["speech", "noise alone"])
+def test_long_recordings_are_heard_in_blocks_as_they_are_at_once(pieces, seconds, monkeypatch):
+    samples = recording(np.random.default_rng(1), pieces, 1e-3) + 0.05
+    levels = speech_activity._levels(samples, RATE)
+    usual = speech_frames(samples, RATE, 102, 0.04)
+    monkeypatch.setattr(speech_activity, "BLOCK_SECONDS", seconds)
+    np.testing.assert_allclose(speech_activity._levels(samples, RATE), levels, atol=1e-6)
+    np.testing.assert_array_equal(speech_frames(samples, RATE, 102, 0.04), usual)
 
 
 def test_an_offset_does_not_matter():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import urllib.error
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evaluation.items import read_items
-from models.audio import AudioError
+from models.audio import NO_SPEECH, AudioError
 from models.torchaudio_cpu import torchaudio
 from models.training.corpus import (
     ManifestError,
@@ -25,6 +26,8 @@ from models.training.corpus import (
 )
 from models.training.librispeech import download
 from models.training.recordings import load_utterance
+from models.training.utterance import Utterance
+from tests.conftest import hum
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -167,9 +170,24 @@ def test_parts_are_cut_out_of_their_recordings(tmp_path):
     assert load_utterance(rows[1], max_seconds=0.5).seconds == 0.5  # of a file of 3 s
     with pytest.raises(AudioError, match=r"a lasts 1 s, longer than the limit of 0\.5 s"):
         load_utterance(rows[0], max_seconds=0.5)
+    tiny = replace(rows[0], end=0.03)
+    with pytest.raises(AudioError, match=r"a lasts 30 ms, shorter than one encoder frame"):
+        load_utterance(tiny)
     (part,) = read_manifest(tmp_path / "n.jsonl")
     assert part.id == "long-1"
     assert load_utterance(part).samples.mean() == pytest.approx(0.2, abs=1e-4)
+
+
+def test_parts_are_warned_of_as_themselves(tmp_path):
+    """Two seconds of a hum, then two of nothing, in stereo."""
+    samples = np.concatenate([hum(2.0), np.zeros(32_000, np.float32)])
+    soundfile.write(tmp_path / "half.wav", np.stack([samples, samples], 1), 16_000)
+    part = Utterance("p", tmp_path / "half.wav", "", start=0.5, end=1.5)
+    mixed = "stereo mixed down to mono"
+    assert load_utterance(part).warnings == (mixed,)
+    assert load_utterance(replace(part, start=2.5, end=4.0)).warnings == (mixed, NO_SPEECH)
+    late = load_utterance(replace(part, end=6.5))
+    assert late.warnings == (mixed, "the file ends 2.5 s before this part of it does")
 
 
 FILES = {  # name: (content, what is said)

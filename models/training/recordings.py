@@ -4,9 +4,24 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from models.audio import MAX_SECONDS, SAMPLE_RATE, AudioError, Recording, load, plain, too_long
+import numpy as np
+
+from models.audio import (
+    FRAME_SECONDS,
+    MAX_SECONDS,
+    NO_SPEECH,
+    SAMPLE_RATE,
+    AudioError,
+    Recording,
+    has_speech,
+    load,
+    plain,
+    too_long,
+    too_short,
+)
 from models.training.utterance import Utterance
 
+ENDS_ALIKE = 0.05  # seconds by which the ends of a file and of its last part may differ
 LONGEST_FILE = 6 * 3600.0  # seconds of a recording that is cut into utterances
 
 
@@ -21,7 +36,7 @@ def load_utterance(utterance: Utterance, max_seconds: float = MAX_SECONDS) -> Re
     Raises
     ------
     AudioError
-        Where the file cannot be used, the part lies outside of it, or it is too long.
+        Where the file cannot be used, the part lies outside of it, or it is too short or too long.
     """
     if utterance.end is None and not utterance.start:
         return load(utterance.path, max_seconds=max_seconds)
@@ -35,9 +50,22 @@ def load_utterance(utterance: Utterance, max_seconds: float = MAX_SECONDS) -> Re
             f"{whole.seconds:.1f} s"
         )
     part = replace(whole, samples=samples, name=plain(utterance.id))
+    if part.seconds < FRAME_SECONDS:
+        raise too_short(part.name, part.seconds)
     if part.seconds > max_seconds:
         raise too_long(part.name, part.seconds, max_seconds)
-    return part
+    return replace(part, warnings=_warnings(whole, samples, utterance))
+
+
+def _warnings(whole: Recording, samples: np.ndarray, utterance: Utterance) -> tuple[str, ...]:
+    """Those of the file that hold for a part of it, too, and the part's own."""
+    found = [warning for warning in whole.warnings if warning != NO_SPEECH]
+    missing = 0.0 if utterance.end is None else utterance.end - whole.seconds
+    if missing > ENDS_ALIKE:
+        found.append(f"the file ends {missing:.1f} s before this part of it does")
+    if not has_speech(samples):
+        found.append(NO_SPEECH)
+    return tuple(found)
 
 
 @lru_cache(maxsize=1)  # the parts of a file follow each other
