@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from app import backend, cards, links, samples
 from app.links import View
 from app.scores import METRICS
 from app.theme import NOTHING_SAID, SIGNS
-from app.transcript import timed_words, transcript
 from models.search import SearchOptions
 from tests.conftest import WORDS, tone
 
@@ -342,23 +340,6 @@ def test_store_forgets_the_oldest_recording_first_and_the_present_one_never(page
     assert store.bytes == sum(backend._size(result) for result in results)
 
 
-def test_words_are_heard_where_they_were_read():
-    tokens = [*"no no", "<eos>"]
-    alignment = backend_alignment(np.eye(6, dtype=np.float32), tokens)
-    first, second = timed_words(alignment)
-    assert (first.text, second.text) == ("no", "no")
-    assert first.start == 0.0
-    assert second.start == pytest.approx(3.5 * 0.1 - 0.12)
-    assert first.end == pytest.approx(1.5 * 0.1 + 0.28)
-    assert second.end == pytest.approx(0.6)  # no further than the recording
-
-
-def backend_alignment(weights, tokens):
-    from analysis.alignment import Alignment
-
-    return Alignment.from_arrays(weights, tokens, 0.1)
-
-
 @pytest.mark.parametrize(
     ("verdict", "speech", "judged"),
     [
@@ -402,30 +383,3 @@ def test_numbers_are_explained_as_they_are_measured(page):
     page.run()
     explained = page.selectbox(key="normalizer").proto.help
     assert all(f"“{name}”" in explained for name in NORMALISERS)
-
-
-def test_differences_have_a_form_besides_their_colour():
-    text = "no on yes"
-    alignment = backend_alignment(np.eye(9, dtype=np.float32), list(text))
-    html = transcript(alignment, text, "no maybe yes please", "basic")
-    assert html.count("<mark>") == 1
-    assert html.count("<ins>") == 0
-    assert "<del>maybe</del>" in html
-    assert "<del>please</del>" in html
-    assert html.count('data-from="') == 3
-
-
-@pytest.mark.parametrize(
-    ("text", "normalizer", "heard"),
-    [
-        ("uh can't go", "english", [("can", "can't"), ("not", "can't"), ("go", "go")]),
-        ("no, no", "basic", [("no", "no,"), ("no", "no")]),
-        ("he's gone", "english", []),  # "has gone", not "is gone": two words made it
-    ],
-)
-def test_a_normalised_word_plays_the_word_it_was_made_of(text, normalizer, heard):
-    alignment = backend_alignment(np.eye(len(text), dtype=np.float32), list(text))
-    starts = {f"{word.start:.2f}": word.text for word in timed_words(alignment)}
-    html = transcript(alignment, text, "nothing of that", normalizer)
-    found = re.findall(r'data-from="([^"]*)"[^>]*>([^<]*)<', html)
-    assert [(said, starts[start]) for start, said in found] == heard

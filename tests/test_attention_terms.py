@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.attention import AttentionStep, Intervention
+from models.attention import Attention, AttentionStep, Intervention, Memory, State
 from tests.test_attention import (
     CLOSE,
     FRAMES,
@@ -28,13 +28,18 @@ def decided(name: str, step: AttentionStep) -> torch.Tensor:
     return step.state.weights if name.startswith("mocha") else step.weights
 
 
-@every_mode
-def test_terms_sum_to_the_energies_behind_the_weights(name):
+def third_step(name: str) -> tuple[Attention, Memory, State, torch.Tensor]:
+    """A mechanism with what it is given at its third step."""
     attention = make(name)
     encoded, lengths = speech()
     memory = attention.prepare(encoded, lengths)
     _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
+    return attention, memory, state, queries(3, len(lengths))[2]
+
+
+@every_mode
+def test_terms_sum_to_the_energies_behind_the_weights(name):
+    attention, memory, state, query = third_step(name)
     terms = attention.terms(query, memory, state)
     assert set(terms) <= {"content", "location", "coverage"}
     energies = sum(terms.values())
@@ -52,11 +57,7 @@ def test_terms_sum_to_the_energies_behind_the_weights(name):
 
 @pytest.mark.parametrize("name", REMEMBERING)
 def test_the_history_is_a_term_and_matters(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
+    attention, memory, state, query = third_step(name)
     terms = attention.terms(query, memory, state)
     assert list(terms) == ["content", attention.history_term]
     assert terms[attention.history_term].abs().max() > 0.1
@@ -67,11 +68,7 @@ def test_the_history_is_a_term_and_matters(name):
 
 @every_mode
 def test_dropping_terms_leaves_the_others(name):
-    attention = make(name)
-    encoded, lengths = speech()
-    memory = attention.prepare(encoded, lengths)
-    _, _, state = run(attention, encoded, lengths, queries(2, len(lengths)))
-    query = queries(3, len(lengths))[2]
+    attention, memory, state, query = third_step(name)
     terms = attention.terms(query, memory, state)
 
     def weights(*dropped):
