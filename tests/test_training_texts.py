@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from models.training import lexicon, synthesise
+from models.training import fusion, lexicon, score, synthesise
 
 
 def test_sentences_that_cannot_be_read_as_they_are_end_in_a_sentence(tmp_path, capsys):
@@ -19,6 +19,29 @@ def test_sentences_that_cannot_be_read_as_they_are_end_in_a_sentence(tmp_path, c
         assert synthesise.main(arguments) == 1
         assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("voice", "how"), [("heart", "hibari-tts"), ("joe", "piper-tts"), ("slt", "apt install flite")]
+)
+def test_a_voice_that_is_not_installed_is_named(voice, how, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(synthesise, "find_spec", lambda _: None)
+    monkeypatch.setattr(synthesise.shutil, "which", lambda _: None)
+    (tmp_path / "text.txt").write_text("so it is\n")
+    arguments = ["--sentences", str(tmp_path / "text.txt"), "--out", str(tmp_path / "out")]
+    assert synthesise.main([*arguments, "--voices", f"{voice}=1"]) == 1
+    said = capsys.readouterr().err
+    assert f"the voice {voice} is not installed" in said
+    assert how in said
+
+
+@pytest.mark.parametrize("command", [score, fusion])
+@pytest.mark.parametrize("wrong", [("--beam", "0"), ("--ctc-weight", "1.5"), ("--limit", "none")])
+def test_numbers_that_make_no_sense_are_wrong_usage(command, wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["corpus.tsv", *wrong])
+    assert ended.value.code == 2
+    assert repr(wrong[1]) in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from analysis.errors import pool, score
 from models import recogniser
+from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import CheckpointError
 from models.language_model import LanguageModel
@@ -170,17 +171,17 @@ def _parser() -> argparse.ArgumentParser:
     add("manifest", type=Path, help="data set: CSV, TSV, NeMo, Kaldi or LibriSpeech")
     add("--split", default="dev", help="rows of the manifest to use (default dev)")
     add("--variants", default="ctc", help="comma-separated names (default ctc)")
-    add("--beam", type=int, default=10, help="hypotheses kept (default 10)")
-    add("--ctc-weight", type=float, default=0.3, help="CTC's share of the score (default 0.3)")
+    add("--beam", type=between(int, 1, 1000), default=10, help="hypotheses kept (default 10)")
+    add("--ctc-weight", type=between(float, 0, 1), default=0.3, help="CTC's share (default 0.3)")
     add("--lm-weights", type=_numbers, default=WEIGHTS, help=f"to try (default {WEIGHTS})")
     add("--word-bonuses", type=_numbers, default=BONUSES, help=f"to try (default {BONUSES})")
-    add("--limit", type=int, default=60, help="recordings of each corpus (default 60)")
+    add("--limit", type=between(int, 2, 10**9), default=60, help="of each corpus (default 60)")
     add("--checkpoints", type=Path, help="folder of checkpoints")
     return parser
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
+    return [between(float, -100, 100)(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from analysis.diagnosis import diagnose
 from analysis.errors import Score, pool, score
 from analysis.forced_alignment import viterbi
 from models import recogniser
+from models.arguments import between
 from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
 from models.recogniser import Decoded, Encoded, Variant
@@ -149,11 +150,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--split", default="dev", help="rows of the manifest to use (default dev)")
     add("--checkpoints", type=Path, help="folder of checkpoints")
     add("--variants", help="comma-separated; all that have a checkpoint by default")
-    add("--beam", type=int, default=1, help="hypotheses kept (default 1: greedy)")
-    add("--ctc-weight", type=float, default=0.0, help="CTC's share of the score (default 0)")
-    add("--lm-weight", type=float, default=0.0, help="of the language model (default 0)")
-    add("--word-bonus", type=float, default=0.0, help="with a language model (default 0)")
-    add("--limit", type=int, help="only so many utterances")
+    add("--beam", type=between(int, 1, 1000), default=1, help="hypotheses kept (default 1: greedy)")
+    add("--ctc-weight", type=between(float, 0, 1), default=0.0, help="CTC's share (default 0)")
+    add("--lm-weight", type=between(float, 0, 10), default=0.0, help="language model's (default 0)")
+    add("--word-bonus", type=between(float, -100, 100), default=0.0, help="with a language model")
+    add("--limit", type=between(int, 1, 10**9), help="only so many utterances")
     add(
         "--seed-runs", type=Path, nargs="+", default=[], metavar="DIR",
         help="checkpoint folders of other seeds, scored before: mean and spread into the cards",

