@@ -1,6 +1,7 @@
 """The one encoder that every attention variant listens through, and its CTC head."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ class EncoderOptions:
     dropout: float = 0.1  # between recurrent layers, training only
     phones: int = 0  # outputs of the auxiliary phone CTC, used in training only
     slow_layers: int = 0  # residual layers at half the frame rate, before the last layer
+    conditioned: bool = False  # layers from the third on are told what those before have spelt
 
 
 def valid(lengths: Tensor, size: int) -> Tensor:
@@ -105,13 +107,45 @@ class SlowLayer(nn.Module):
         return frames + self.scale * slow.repeat_interleave(2, 1)[:, :size]
 
 
+class Condition(nn.Module):
+    """A CTC on an inner layer whose letters are told to the layers above it.
+
+    Self-conditioned CTC (Nozaki & Komatsu 2021, arXiv 2104.02724): to CTC the letters are
+    independent of each other once the frames are given; layers that know what was spelt below them
+    can write what goes together. What is told starts at zero, so that a condition added to a
+    trained encoder changes nothing at first.
+    """
+
+    def __init__(self, size: int, vocabulary: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.ctc = nn.Linear(size, vocabulary)
+        self.told = nn.Parameter(torch.zeros(vocabulary, size))
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, frames, size) to the same, and logits (batch, frames, vocabulary)."""
+        logits = self.ctc(self.norm(frames))
+        letters = logits.float().softmax(-1).to(frames.dtype)
+        return frames + letters @ self.told.to(frames.dtype), logits
+
+
+class Layers(NamedTuple):
+    """What an encoder makes of a batch, layer by layer."""
+
+    encoded: Tensor  # (batch, frames', dim), 40 ms, zero on padding
+    lengths: Tensor  # (batch,) valid encoded frames
+    inner: Tensor  # (batch, frames', dim) what the last recurrent layer reads
+    letters: tuple[Tensor, ...]  # (batch, frames', vocabulary) logits of every `Condition`
+
+
 class Encoder(nn.Module):
     """Two convolutions and a stack of bidirectional LSTMs over log-mel features, with a CTC head.
 
     The front end is that of ESPnet's RNN encoders in spirit (convolutional 4x subsampling, then
     BLSTM layers: Watanabe et al. 2018, arXiv 1804.00015), with normalisation everywhere because it
-    learns faster. Before the last layer there may be slow ones (`SlowLayer`). The auxiliary phone
-    CTC before the last layer (Krishna et al. 2018, arXiv 1807.06234) exists in training only.
+    learns faster. Before the last layer there may be slow ones (`SlowLayer`), and a `Condition`
+    behind every layer but the first and the last. The auxiliary phone CTC before the last layer
+    (Krishna et al. 2018, arXiv 1807.06234) exists in training only.
     """
 
     def __init__(self, options: EncoderOptions | None = None) -> None:
@@ -131,6 +165,10 @@ class Encoder(nn.Module):
         self.slow = nn.ModuleList(
             SlowLayer(self.dim, options.dropout) for _ in range(options.slow_layers)
         )
+        told = max(0, options.layers - 2 + options.slow_layers) if options.conditioned else 0
+        self.conditions = nn.ModuleList(
+            Condition(self.dim, options.vocabulary) for _ in range(told)
+        )
         self.norm = nn.LayerNorm(self.dim)
         self.ctc = nn.Linear(self.dim, options.vocabulary)
         self.phone_ctc = nn.Linear(self.dim, options.phones) if options.phones else None
@@ -148,17 +186,21 @@ class Encoder(nn.Module):
         encoded : (batch, frames', dim), 40 ms, zero on padding
         lengths : (batch,) valid encoded frames, ``ceil(lengths / 4)``
         """
-        frames, lengths, _ = self.all_layers(features, lengths)
-        return frames, lengths
+        layers = self.all_layers(features, lengths)
+        return layers.encoded, layers.lengths
 
-    def all_layers(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, and what the last recurrent layer reads."""
+    def all_layers(self, features: Tensor, lengths: Tensor) -> Layers:
+        """As `forward`, and what is inside."""
         inner, lengths = self._subsample(features, lengths)
-        for layer in (*self.layers[:-1], *self.slow):
+        letters = []
+        for number, layer in enumerate((*self.layers[:-1], *self.slow)):
             inner = layer(inner, lengths)
+            if self.conditions and number > 0:
+                inner, logits = self.conditions[number - 1](inner)
+                letters.append(logits)
         frames = self.layers[-1](inner, lengths)
         mask = valid(lengths, frames.shape[1])[:, :, None]
-        return self.norm(frames) * mask, lengths, inner
+        return Layers(self.norm(frames) * mask, lengths, inner, tuple(letters))
 
     def _subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         planes = features[:, None]  # (batch, 1, frames, mel)

@@ -9,21 +9,30 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoder import Encoder, EncoderOptions, SlowLayer, reverse
+from models.encoder import Condition, Encoder, EncoderOptions, SlowLayer, reverse
 from models.features import MEL_BINS, frame_count, log_mel, raw_log_mel
 
 SMALL = EncoderOptions(channels=4, projection=16, units=8, layers=2, phones=5)
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["plain", "two slow layers"])
+KINDS = {
+    "plain": {},
+    "two slow layers": {"slow_layers": 2},
+    "conditioned": {"layers": 3, "slow_layers": 1, "conditioned": True},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def encoder(request) -> Encoder:
     torch.manual_seed(0)
-    encoder = Encoder(replace(SMALL, slow_layers=request.param))
+    encoder = Encoder(replace(SMALL, **KINDS[request.param]))
     for norm in encoder.norms:  # statistics that are not those of a fresh layer
         norm.running_mean.uniform_(-1, 1)
         norm.running_var.uniform_(0.5, 2)
     for layer in encoder.slow:  # as after some training: at first they do nothing
         layer.scale.data.normal_()
+    for condition in encoder.conditions:
+        condition.told.data.normal_()
     return encoder.eval()
 
 
@@ -67,6 +76,24 @@ def test_a_new_slow_layer_changes_nothing():
     assert SlowLayer(8, dropout=0.0)(frames, torch.tensor([7, 3])).equal(frames)
 
 
+def test_a_new_condition_changes_nothing_and_later_tells_which_letters_were_spelt():
+    torch.manual_seed(0)
+    condition, frames = Condition(8, 3), torch.randn(2, 7, 8)
+    same, logits = condition(frames)
+    assert same.equal(frames)
+    condition.told.data[2] = 5.0
+    told, again = condition(frames)
+    assert again.equal(logits)
+    share = logits.softmax(-1)[..., 2:]
+    torch.testing.assert_close(told, frames + 5.0 * share.expand_as(frames))
+
+
+def test_conditions_stand_behind_every_layer_but_the_first_and_the_last():
+    encoder = Encoder(replace(SMALL, **KINDS["conditioned"])).eval()
+    heard = encoder.all_layers(torch.randn(2, 40, MEL_BINS), torch.tensor([40, 25]))
+    assert [tuple(logits.shape) for logits in heard.letters] == [(2, 10, SMALL.vocabulary)] * 2
+
+
 def test_both_directions_of_time_reach_a_frame(encoder):
     features = torch.randn(1, 80, MEL_BINS, requires_grad=True)
     encoded, _ = encoder(features, torch.tensor([80]))
@@ -77,8 +104,9 @@ def test_both_directions_of_time_reach_a_frame(encoder):
 
 
 def test_gradients_reach_every_parameter(encoder):
-    encoded, _, inner = encoder.all_layers(torch.randn(2, 40, MEL_BINS), torch.tensor([40, 25]))
-    loss = encoder.ctc_log_probs(encoded)[..., 3].sum() + encoder.phone_ctc(inner)[..., 1].sum()
+    heard = encoder.all_layers(torch.randn(2, 40, MEL_BINS), torch.tensor([40, 25]))
+    loss = encoder.ctc_log_probs(heard.encoded)[..., 3].sum()
+    loss = loss + encoder.phone_ctc(heard.inner)[..., 1].sum()
     loss.backward()
     missing = [n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
     assert missing == []

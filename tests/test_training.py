@@ -93,11 +93,21 @@ def test_batches_are_padded_and_numbered(store):
 
 def trainer(store, folder, updates) -> Trainer:
     torch.manual_seed(0)
-    encoder = Encoder(EncoderOptions(channels=2, projection=8, units=4, layers=2, phones=4))
+    sizes = EncoderOptions(channels=2, projection=8, units=4, layers=3, phones=4, conditioned=True)
+    encoder = Encoder(sizes)
     objective = CTCObjective(encoder, ALPHABET, LEXICON)
     sampler = Sampler([(store, 1.0)], 100, 1, 1000)
     options = LoopOptions(updates, warmup=2, bf16=False, augmentation=FeatureAugmentation())
     return Trainer(objective, sampler, ALPHABET, folder, options, lambda: {"loss": 0.0})
+
+
+def test_every_ctc_of_the_encoder_learns(store, tmp_path):
+    learning = trainer(store, tmp_path / "run", 2)
+    names = ("ctc.bias", "phone_ctc.bias", "conditions.0.ctc.bias", "conditions.0.told")
+    before = {n: learning.objective.encoder.get_parameter(n).detach().clone() for n in names}
+    learning.run()
+    after = {n: learning.objective.encoder.get_parameter(n) for n in names}
+    assert [n for n in names if torch.equal(before[n], after[n])] == []
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(store, tmp_path, monkeypatch):

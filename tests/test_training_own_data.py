@@ -104,10 +104,19 @@ def test_the_same_alphabet_takes_over_everything(tmp_path):
 
 
 @pytest.mark.parametrize("alphabet", [OLD, NEW], ids=["same letters", "other letters"])
-def test_an_encoder_with_more_slow_layers_starts_where_the_checkpoint_stood(tmp_path, alphabet):
-    sizes = replace(TINY_ENCODER, vocabulary=len(OLD), slow_layers=1)
-    path = save(tmp_path, "encoder", old := Encoder(sizes), sizes, OLD)
-    grown = Encoder(replace(sizes, slow_layers=3))
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_an_encoder_with_more_layers_starts_where_the_checkpoint_stood(
+    tmp_path, alphabet, conditioned
+):
+    """Slow layers and conditions are added; those that were there already stay as they were."""
+    sizes = replace(TINY_ENCODER, vocabulary=len(OLD), layers=2, slow_layers=1)
+    sizes = replace(sizes, conditioned=conditioned)
+    old = Encoder(sizes)
+    for condition in old.conditions:
+        condition.told.data.normal_()
+        condition.ctc.bias.data[len(OLD) - 1] = 20.0  # spelt everywhere, in either alphabet
+    path = save(tmp_path, "encoder", old, sizes, OLD)
+    grown = Encoder(replace(sizes, vocabulary=len(alphabet), slow_layers=3, conditioned=True))
     start_from(grown, path, read_start(path, ("encoder",)), alphabet)
     features, lengths = torch.randn(2, 50, MEL_BINS), torch.tensor([50, 23])
     (before, _), (now, _) = (e.eval()(features, lengths) for e in (old, grown))

@@ -77,7 +77,7 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
     except SafetensorError:
         raise CheckpointError(f"{path.name} is not a safetensors file") from None
     own = model.state_dict()
-    letters = {name for name in own if name.split(".")[0] in LETTERS}
+    letters = {name for name in own if _spells(name)}
     _check({key: own[key] for key in own if not key.startswith(fresh)}, stored, letters, path.name)
     places = {token: row for row, token in enumerate(card.alphabet)}
     shared = [(new, places[t]) for new, t in enumerate(alphabet.tokens) if t in places]
@@ -93,9 +93,23 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
 
 
 def _added(model: nn.Module, card: Card) -> list[str]:
-    """Beginnings of the names of slow layers that the checkpoint does not have."""
-    here = len(getattr(model, "slow", ()))
-    return [f"slow.{number}." for number in range(card.config.get("slow_layers", 0), here)]
+    """Beginnings of the names of layers that the checkpoint's encoder does not have.
+
+    Conditions are told by the layer they stand behind: slow layers that are new have new ones.
+    """
+    here, there = len(getattr(model, "slow", ())), card.config.get("slow_layers", 0)
+    slow = [f"slow.{number}." for number in range(there, here)]
+    every = len(getattr(model, "conditions", ()))
+    known = max(0, every - (here - there)) if card.config.get("conditioned") else 0
+    return slow + [f"conditions.{number}." for number in range(known, every)]
+
+
+def _spells(name: str) -> bool:
+    """Whether the rows of a tensor of that name are characters."""
+    parts = name.split(".")
+    if parts[0] == "conditions":
+        return parts[2] in ("ctc", "told")
+    return parts[0] in LETTERS
 
 
 def _rows(fresh: Tensor, stored: Tensor, shared: list[tuple[int, int]]) -> Tensor:

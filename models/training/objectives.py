@@ -10,13 +10,18 @@ from torch.nn import functional
 
 from analysis.errors import pool, score
 from models import search
-from models.encoder import Encoder
+from models.encoder import Encoder, Layers
 from models.text import Alphabet
 from models.training.batches import Batch
 
+CONDITIONS = 0.3  # share of the loss
+
 
 class CTCObjective(nn.Module):
-    """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer."""
+    """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer.
+
+    The CTCs of a conditioned encoder's inner layers have `CONDITIONS` of the loss together.
+    """
 
     def __init__(self, encoder: Encoder, alphabet: Alphabet, lexicon: dict[str, list[str]]) -> None:
         super().__init__()
@@ -26,19 +31,23 @@ class CTCObjective(nn.Module):
 
     def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Loss a token of one batch, scalar."""
-        encoded, lengths, inner = self.encoder.all_layers(batch.features, batch.lengths)
-        return self.loss(replace(batch, features=encoded, lengths=lengths), inner)
+        return self.loss(batch, self.encoder.all_layers(batch.features, batch.lengths))
 
-    def loss(self, heard: Batch, inner: Tensor) -> Tensor:
-        """As `forward`, where the encoder has been run: `inner` is what its `all_layers` gives."""
-        logits = self.encoder.ctc(heard.features)
-        loss = self._ctc(logits, heard.lengths, heard.targets, heard.target_lengths)
+    def loss(self, batch: Batch, heard: Layers) -> Tensor:
+        """As `forward`, where the encoder has been run."""
+        spelt = [
+            self._ctc(logits, heard.lengths, batch.targets, batch.target_lengths)
+            for logits in (self.encoder.ctc(heard.encoded), *heard.letters)
+        ]
+        loss, inner = spelt[0], spelt[1:]
         if self.phones:
-            targets = [self._pronounce(text) for text in heard.texts]
+            targets = [self._pronounce(text) for text in batch.texts]
             sizes = torch.tensor([len(target) for target in targets])
             padded = nn.utils.rnn.pad_sequence(targets, batch_first=True)
-            inner_loss = self._ctc(self.encoder.phone_ctc(inner), heard.lengths, padded, sizes)
-            loss = 0.7 * loss + 0.3 * inner_loss
+            logits = self.encoder.phone_ctc(heard.inner)
+            loss = 0.7 * loss + 0.3 * self._ctc(logits, heard.lengths, padded, sizes)
+        if inner:
+            loss = (1 - CONDITIONS) * loss + CONDITIONS * sum(inner) / len(inner)
         return loss
 
     def _pronounce(self, text: str) -> Tensor:
@@ -128,11 +137,10 @@ class JointObjective(nn.Module):
 
     def forward(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Loss a token of one batch of log-mel features, scalar."""
-        encoded, lengths, inner = self.encoder.all_layers(batch.features, batch.lengths)
-        heard = replace(batch, features=encoded.float(), lengths=lengths)
-        return self.weight * self.ctc.loss(heard, inner) + (1 - self.weight) * self.attention(
-            heard, rng
-        )
+        heard = self.encoder.all_layers(batch.features, batch.lengths)
+        encoded = replace(batch, features=heard.encoded.float(), lengths=heard.lengths)
+        attention = self.attention(encoded, rng)
+        return self.weight * self.ctc.loss(batch, heard) + (1 - self.weight) * attention
 
     @torch.inference_mode()
     def transcribe(self, batch: Batch) -> list[str]:

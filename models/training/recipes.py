@@ -115,6 +115,7 @@ def make_objective(
         sizes = replace(
             sizes, vocabulary=len(alphabet), phones=phones + 1 if phones else 0,
             dropout=options.dropout, slow_layers=max(sizes.slow_layers, options.slow_layers),
+            conditioned=sizes.conditioned or options.conditioned,
         )  # fmt: skip
         ctc = CTCObjective(Encoder(sizes), alphabet, lexicon)
         if not options.joint:

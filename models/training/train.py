@@ -297,6 +297,11 @@ def _add_how(add: Callable) -> None:
         "a trained one (default: as there, else none)",
     )  # fmt: skip
     add(
+        "--conditioned", action="store_true",
+        help="inner layers of the encoder have a CTC each and tell the layers above what they "
+        "spelt; may be added to a trained encoder (default: as with --init, else not)",
+    )  # fmt: skip
+    add(
         "--average", nargs="?", type=float, const=0.999, default=0.0, metavar="DECAY",
         help="score and export a running average of the weights (default decay 0.999)",
     )  # fmt: skip
@@ -319,8 +324,9 @@ def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Names
         parser.error("--joint trains a decoder with its encoder: name a mechanism with --variant")
     if options.joint and options.checkpoints is None:
         parser.error("--joint makes an encoder of its own: name a folder for it with --checkpoints")
-    if is_decoder and not options.joint and options.slow_layers:
-        parser.error("--slow-layers belongs to the encoder: train it with --variant ctc")
+    for flag, given in (("slow-layers", options.slow_layers), ("conditioned", options.conditioned)):
+        if is_decoder and not options.joint and given:
+            parser.error(f"--{flag} belongs to the encoder: train it with --variant ctc")
     if is_decoder and not options.joint and options.alphabet:
         parser.error("a decoder writes with its encoder's alphabet: leave --alphabet out")
     if not 0 <= options.joint < 1:
