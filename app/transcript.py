@@ -6,8 +6,6 @@ Everything that comes from a user or a model is escaped here.
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-
 from analysis.alignment import Alignment
 from analysis.errors import edit_alignment, normalise
 from app.spelling import words_of
@@ -29,14 +27,9 @@ class Word:
     end: float
 
 
-def peak_seconds(alignment: Alignment) -> np.ndarray:
-    """(tokens,) time at which every token listens most."""
-    return alignment.peak_seconds
-
-
 def timed_words(alignment: Alignment) -> list[Word]:
     """Words of a spelled alignment, from the first to the last peak of their characters."""
-    peaks = peak_seconds(alignment)
+    peaks = alignment.peak_seconds
     words = []
     for first, last, text in words_of(alignment.tokens):
         inside = peaks[first:last]

@@ -86,3 +86,10 @@ def test_a_recording_that_cannot_be_read_is_one_sentence(tmp_path, checkpoints, 
     (tmp_path / "0.wav").write_bytes(b"")
     assert fusion.main(arguments) == 1
     assert "fusion: 0.wav is not an audio file" in capsys.readouterr().err
+
+
+def test_a_weight_below_nothing_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        fusion.main(["corpus.tsv", "--lm-weights", "0.3,-1"])
+    assert ended.value.code == 2
+    assert "'-1' is not a number between 0 and 10" in capsys.readouterr().err

@@ -95,7 +95,7 @@ def start_from(model: nn.Module, path: Path, card: Card, alphabet: Alphabet) -> 
 def _added(model: nn.Module, card: Card) -> list[str]:
     """Beginnings of the names of layers that the checkpoint's encoder does not have.
 
-    Conditions are told by the layer they stand behind: slow layers that are new have new ones.
+    A new slow layer brings the condition that stands behind it.
     """
     here, there = len(getattr(model, "slow", ())), card.config.get("slow_layers", 0)
     slow = [f"slow.{number}." for number in range(there, here)]

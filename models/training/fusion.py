@@ -15,6 +15,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -173,15 +174,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--variants", default="ctc", help="comma-separated names (default ctc)")
     add("--beam", type=between(int, 1, 1000), default=10, help="hypotheses kept (default 10)")
     add("--ctc-weight", type=between(float, 0, 1), default=0.3, help="CTC's share (default 0.3)")
-    add("--lm-weights", type=_numbers, default=WEIGHTS, help=f"to try (default {WEIGHTS})")
-    add("--word-bonuses", type=_numbers, default=BONUSES, help=f"to try (default {BONUSES})")
+    add(
+        "--lm-weights",
+        type=partial(_numbers, 0, 10),
+        default=WEIGHTS,
+        help=f"to try (default {WEIGHTS})",
+    )
+    add(
+        "--word-bonuses",
+        type=partial(_numbers, -100, 100),
+        default=BONUSES,
+        help=f"to try (default {BONUSES})",
+    )
     add("--limit", type=between(int, 2, 10**9), default=60, help="of each corpus (default 60)")
     add("--checkpoints", type=Path, help="folder of checkpoints")
     return parser
 
 
-def _numbers(text: str) -> list[float]:
-    return [between(float, -100, 100)(part) for part in text.split(",")]
+def _numbers(low: float, high: float, text: str) -> list[float]:
+    return [between(float, low, high)(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":
