@@ -1,4 +1,4 @@
-"""The dashboard with mechanisms that take their time, so that Stop is clicked in the middle."""
+"""`upload_main` with mechanisms that take their time, so that Stop is clicked in the middle."""
 
 import runpy
 import sys
@@ -27,4 +27,4 @@ def slow(decode):
 
 if not hasattr(Variant.decode, "slow"):  # this script runs again with every change on the page
     Variant.decode = slow(Variant.decode)
-runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")
+runpy.run_path(str(ROOT / "tests" / "upload_main.py"), run_name="__main__")

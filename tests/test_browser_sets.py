@@ -60,8 +60,7 @@ def test_a_point_leads_to_its_maps(browser, address):
     page.close()
 
 
-@pytest.mark.parametrize("name", ["failures", "scores"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "theme"), [("failures", "light"), ("scores", "dark")])
 def test_nothing_is_wider_than_a_small_screen(browser, address, name, theme):
     size = {"width": 800, "height": 900}
     page = visit(browser, f"{address}/{name}", ".attn-matrix", viewport=size, color_scheme=theme)

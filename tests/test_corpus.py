@@ -140,6 +140,13 @@ def test_file_names_that_meet_again_get_ids_of_their_own(tmp_path):
     assert [row.id for row in read_manifest(tmp_path / "m.csv")] == ["1", "1-2", "1-3"]
 
 
+def test_a_name_that_is_like_a_made_one_is_not_given_twice(tmp_path):
+    names = ("a/1-2", "a/1", "b/1", "b/1-2", "c/1", "d/1")
+    write(tmp_path, {"m.csv": "path,text\n" + "".join(f"{name}.wav,x\n" for name in names)})
+    found = [row.id for row in read_manifest(tmp_path / "m.csv")]
+    assert found == ["1-2", "1", "1-3", "1-2-2", "1-4", "1-5"]
+
+
 def test_a_folder_of_subsets_tells_train_from_dev(tmp_path):
     for subset in ("train-clean-100", "dev-clean"):
         write(tmp_path / subset / "1" / "2", {"1-2.trans.txt": "1-2-0 HI\n", "1-2-0.flac": ""})

@@ -25,6 +25,7 @@ from tests.conftest import hum
 from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
 
 SESSIONS = 10
+UPLOADS = ROOT / "tests" / "upload_main.py"  # no sample is decoded before the upload
 NAMES = ("location", "ctc")
 LINK = f"?variants={'%2C'.join(NAMES)}&beam=1&rows=all&special=1"
 SPECTROGRAM = 1  # figure beside those of the mechanisms
@@ -44,7 +45,7 @@ def server(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("XDG_CACHE_HOME", str(places["home"] / ".cache"))
         for name in ("TMPDIR", "TEMP", "TMP"):
             patch.setenv(name, str(places["tmp"]))
-        with running(checkpoints) as address:
+        with running(checkpoints, UPLOADS) as address:
             patch.undo()  # the browser's own files are not the server's
             yield SimpleNamespace(address=address, **places)
 
@@ -74,17 +75,8 @@ def visitor(browser: Browser, url: str) -> Iterator[Page]:
 def arrived(page: Page, url: str) -> Page:
     page.set_default_timeout(PATIENCE)
     page.goto(url)
-    page.locator("section[data-testid=stSidebar]").wait_for()
-    if "/yours" not in url:
-        to_upload(page)
-    return page
-
-
-def to_upload(page: Page) -> None:
-    page.get_by_role("radio", name="Upload").or_(
-        page.get_by_text("Upload", exact=True)
-    ).first.click()
     page.locator("input[type=file]").wait_for(state="attached")
+    return page
 
 
 def bring(page: Page, name: str, content: bytes) -> None:

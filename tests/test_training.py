@@ -308,6 +308,7 @@ def test_two_processes_train_one_model(manifest, tmp_path):
         "-m", "tests.two_processes", "--variant", "ctc", "--data", str(manifest),
         "--dev", str(manifest), "--out", str(tmp_path / "run"), "--updates", "3", "--copies", "1",
         "--batch-seconds", "1", "--checkpoints", str(tmp_path / "checkpoints"), "--average",
+        "--consistency",
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -315,7 +316,8 @@ def test_two_processes_train_one_model(manifest, tmp_path):
         cwd=Path(__file__).resolve().parent.parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert load_variant("ctc", tmp_path / "checkpoints").info.card.training["updates"] == 3
+    history = load_variant("ctc", tmp_path / "checkpoints").info.card.training
+    assert (history["updates"], history["average"], history["consistency"]) == (3, 0.999, 0.2)
     scores = (tmp_path / "run" / "scores.tsv").read_text().splitlines()
     assert scores[0].split("\t")[:3] == ["update", "epoch", "manifest_wer"]
     first, second = (torch.load(tmp_path / "run" / f"weights{rank}.pt") for rank in range(2))

@@ -81,13 +81,13 @@ def _file(path: Path) -> Iterator[Utterance]:
 
 def _with_unique_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
     """Names made from file names may meet again (a/1.wav, b/1.wav): the second becomes 1-2."""
-    seen: set[str] = set()
+    seen: dict[str, int] = {}  # last number that was given to a name
     for utterance in utterances:
         name, count = utterance.id, 1
         while name in seen:
-            count += 1
+            count = max(count, seen[utterance.id]) + 1
             name = f"{utterance.id}-{count}"
-        seen.add(name)
+        seen[name], seen[utterance.id] = 1, count
         yield utterance if count == 1 else replace(utterance, id=name)
 
 

@@ -34,6 +34,7 @@ class LoopOptions:
     minutes: float = 3.0  # between checkpoints
     bf16: bool = True  # autocast; parameters and optimiser stay float32
     augmentation: FeatureAugmentation | None = None
+    views: int = 1  # times each utterance of a batch stands in it, augmented anew
     average: float = 0.0  # decay of the running average of the weights; 0: none is kept
 
 
@@ -127,7 +128,8 @@ class Trainer:
         rng = np.random.default_rng([self.options.seed, self.update, self.rank])
         torch.manual_seed(int(rng.integers(2**31)))
         self.objective.train()
-        batch = make_batch(self.sampler, rows, self.alphabet, rng, self.options.augmentation)
+        views = rows * self.options.views
+        batch = make_batch(self.sampler, views, self.alphabet, rng, self.options.augmentation)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.update, self.options)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.bf16):

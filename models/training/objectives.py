@@ -10,22 +10,32 @@ from torch.nn import functional
 
 from analysis.errors import pool, score
 from models import search
-from models.encoder import Encoder, Layers
+from models.encoder import Encoder, Layers, valid
 from models.text import Alphabet
 from models.training.batches import Batch
 
 CONDITIONS = 0.3  # share of the loss
+VIEWS = 2  # of every utterance, where the CTC of both is to agree
 
 
 class CTCObjective(nn.Module):
     """CTC loss of the encoder (Graves et al. 2006), with a phone CTC on an inner layer.
 
-    The CTCs of a conditioned encoder's inner layers have `CONDITIONS` of the loss together.
+    The CTCs of a conditioned encoder's inner layers have `CONDITIONS` of the loss together. With a
+    `consistency` above 0 every batch must hold its utterances twice (`VIEWS`), and that much of how
+    far the two spellings are apart is added to every CTC (`disagreement`).
     """
 
-    def __init__(self, encoder: Encoder, alphabet: Alphabet, lexicon: dict[str, list[str]]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        alphabet: Alphabet,
+        lexicon: dict[str, list[str]],
+        consistency: float = 0.0,
+    ) -> None:
         super().__init__()
         self.encoder, self.alphabet, self.lexicon = encoder, alphabet, lexicon
+        self.consistency = consistency
         phones = sorted({phone for word in lexicon.values() for phone in word})
         self.phones = {phone: number for number, phone in enumerate(phones, 1)}
 
@@ -36,7 +46,7 @@ class CTCObjective(nn.Module):
     def loss(self, batch: Batch, heard: Layers) -> Tensor:
         """As `forward`, where the encoder has been run."""
         spelt = [
-            self._ctc(logits, heard.lengths, batch.targets, batch.target_lengths)
+            self._spelling(logits, heard.lengths, batch)
             for logits in (self.encoder.ctc(heard.encoded), *heard.letters)
         ]
         loss, inner = spelt[0], spelt[1:]
@@ -49,6 +59,13 @@ class CTCObjective(nn.Module):
         if inner:
             loss = (1 - CONDITIONS) * loss + CONDITIONS * sum(inner) / len(inner)
         return loss
+
+    def _spelling(self, logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+        loss = self._ctc(logits, lengths, batch.targets, batch.target_lengths)
+        if not self.consistency:
+            return loss
+        tokens = batch.target_lengths.sum().clamp_min(1) / VIEWS
+        return loss + self.consistency * disagreement(logits, lengths).sum() / tokens
 
     def _pronounce(self, text: str) -> Tensor:
         words = (self.lexicon.get(word, ()) for word in text.split())
@@ -71,6 +88,30 @@ class CTCObjective(nn.Module):
         best = self.encoder.ctc(encoded).argmax(-1)  # (batch, frames)
         rows = zip(best, lengths.tolist(), strict=True)
         return [self.alphabet.decode(row[:n].unique_consecutive().tolist()) for row, n in rows]
+
+
+def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
+    """How far two views of the same utterances are spelt apart, in nats.
+
+    Consistency-regularised CTC (Yao et al. 2024, arXiv 2410.05101): where one view is masked the
+    other is not, so that each learns from what only the other could hear.
+
+    Parameters
+    ----------
+    logits : (2 * utterances, frames, vocabulary), first every utterance's one view, then the other
+    lengths : (2 * utterances,) valid frames, alike in both views
+
+    Returns
+    -------
+    (utterances,) mean of both Kullback-Leibler divergences, summed over valid frames; each view is
+    drawn to the other as it stands.
+    """
+    one, other = logits.float().log_softmax(-1).chunk(VIEWS)  # (utterances, frames, vocabulary)
+    apart = sum(
+        functional.kl_div(drawn, fixed.detach(), reduction="none", log_target=True).sum(-1)
+        for drawn, fixed in ((one, other), (other, one))
+    )
+    return (apart * valid(lengths[: len(one)], one.shape[1])).sum(-1) / VIEWS
 
 
 class DecoderObjective(nn.Module):

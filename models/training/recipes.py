@@ -117,7 +117,7 @@ def make_objective(
             dropout=options.dropout, slow_layers=max(sizes.slow_layers, options.slow_layers),
             conditioned=sizes.conditioned or options.conditioned,
         )  # fmt: skip
-        ctc = CTCObjective(Encoder(sizes), alphabet, lexicon)
+        ctc = CTCObjective(Encoder(sizes), alphabet, lexicon, options.consistency)
         if not options.joint:
             return ctc
         encoder_dim = ctc.encoder.dim

@@ -40,7 +40,7 @@ from models.training.data import Data, DataOptions, is_first_process, say
 from models.training.finetune import TRAINING_ONLY, read_start, start_from
 from models.training.librispeech import SUBSETS
 from models.training.loop import LoopOptions, Trainer
-from models.training.objectives import error_rates
+from models.training.objectives import VIEWS, error_rates
 from models.training.recipes import ENCODER, Objective
 from models.training.record import RunRecord, begin, read_record
 from models.training.utterance import TrainingError
@@ -131,7 +131,8 @@ def make_trainer(
     """The loop over the data with everything the command line says."""
     batch = int(options.batch_seconds * data.frame_rate)
     longest = int(options.longest * data.frame_rate)
-    sampler = Sampler(data.train, batch, options.seed, longest)
+    views = VIEWS if options.consistency else 1
+    sampler = Sampler(data.train, batch // views, options.seed, longest)
 
     def score() -> dict[str, float]:
         scores = {}
@@ -143,7 +144,7 @@ def make_trainer(
 
     loop = LoopOptions(
         updates=options.updates, rate=options.rate, warmup=options.warmup, seed=options.seed,
-        bf16=not options.fp32, average=options.average,
+        bf16=not options.fp32, average=options.average, views=views,
         augmentation=None if data.encoder else recipes.masking(options.masking),
     )  # fmt: skip
     return Trainer(objective, sampler, alphabet, options.out, loop, score)
@@ -191,8 +192,8 @@ def _history(
     }
     if options.joint:
         history |= {"joint": options.variant, "ctc_weight": options.joint}
-    if options.average:
-        history["average"] = options.average
+    optional = ("average", "consistency")
+    history |= {name: getattr(options, name) for name in optional if getattr(options, name)}
     if options.init:
         history["init"] = [path.name for path in options.init]
     if start is not None:  # however often it has been continued, all its updates are known
@@ -302,6 +303,11 @@ def _add_how(add: Callable) -> None:
         "spelt; may be added to a trained encoder (default: as with --init, else not)",
     )  # fmt: skip
     add(
+        "--consistency", nargs="?", type=between(float, 0, 10), const=0.2, default=0.0, metavar="W",
+        help="every batch of the encoder's holds its utterances twice, masked differently, and the "
+        "spellings of both are drawn together with this weight (default 0.2; without: 0)",
+    )  # fmt: skip
+    add(
         "--average", nargs="?", type=float, const=0.999, default=0.0, metavar="DECAY",
         help="score and export a running average of the weights (default decay 0.999)",
     )  # fmt: skip
@@ -327,6 +333,8 @@ def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Names
     for flag, given in (("slow-layers", options.slow_layers), ("conditioned", options.conditioned)):
         if is_decoder and not options.joint and given:
             parser.error(f"--{flag} belongs to the encoder: train it with --variant ctc")
+    if is_decoder and options.consistency:
+        parser.error("--consistency belongs to the encoder: train it with --variant ctc")
     if is_decoder and not options.joint and options.alphabet:
         parser.error("a decoder writes with its encoder's alphabet: leave --alphabet out")
     if not 0 <= options.joint < 1:
