@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
 PORT ?=
-JOBS ?= 2
+JOBS ?= 3
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install
 
 # The first of these that is Python 3.11 or newer, unless PYTHON names one.
@@ -17,7 +17,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 help:
 	@echo "make run    start the dashboard and print its address (PORT=8600 for another port)"
-	@echo "make test   run every test (JOBS=2 processes)"
+	@echo "make test   run every test (JOBS=3 processes)"
 	@echo "make lint   check style with ruff"
 	@echo "make clean  remove $(VENV) and caches"
 

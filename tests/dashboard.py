@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -148,3 +148,12 @@ def visit(browser: Browser, url: str, there: str, **context) -> Page:
 def wait_for_address(page: Page, part: str) -> None:
     """Wait until the address has this part: Playwright learns of a change a little later."""
     page.wait_for_url(lambda url: part in url)
+
+
+def eventually(page: Page, condition: Callable[[], bool]) -> bool:
+    """Whether something that Playwright is told of by and by comes true."""
+    for _ in range(PATIENCE // 100):
+        if condition():
+            return True
+        page.wait_for_timeout(100)
+    return False

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from safetensors.torch import load_file
 
@@ -33,7 +32,7 @@ from models.training.objectives import CTCObjective
 from models.training.store import open_store
 from models.training.synthesise import phrases, transcript
 from models.training.utterance import TrainingError
-from tests.toys import toy_store
+from tests.toys import toy_manifest, toy_store
 
 ALPHABET = Alphabet()
 LEXICON = {"a": ["x"], "b": ["y", "z"]}
@@ -254,15 +253,7 @@ def test_no_usable_data_is_said_and_not_waited_for(store, tmp_path):
 
 @pytest.fixture
 def manifest(tmp_path):
-    """Eight half-second recordings of noise, the last two for dev."""
-    rng = np.random.default_rng(0)
-    lines = ["path\ttext\tsplit"]
-    for number in range(8):
-        soundfile.write(tmp_path / f"{number}.wav", rng.normal(size=8000) * 0.1, 16_000)
-        lines.append(f"{number}.wav\tab\t{'dev' if number > 5 else 'train'}")
-    path = tmp_path / "manifest.tsv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return toy_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["location", "transformer"])

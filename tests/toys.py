@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from models.training.store import Store, open_store, write_store
 from models.training.utterance import Utterance
@@ -20,3 +21,15 @@ def toy_store(folder: Path) -> Store:
     )
     write_store(folder, 80, rows)
     return open_store(folder)
+
+
+def toy_manifest(folder: Path) -> Path:
+    """Eight half-second recordings of noise, the last two for dev."""
+    rng = np.random.default_rng(0)
+    lines = ["path\ttext\tsplit"]
+    for number in range(8):
+        soundfile.write(folder / f"{number}.wav", rng.normal(size=8000) * 0.1, 16_000)
+        lines.append(f"{number}.wav\tab\t{'dev' if number > 5 else 'train'}")
+    path = folder / "manifest.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -46,25 +46,21 @@ from models.training.record import RunRecord, begin, read_record
 from models.training.utterance import TrainingError
 
 PATIENCE = timedelta(days=2)  # processes wait while the first one makes features or scores
+Starts = Mapping[str, tuple[Path, Card]]  # checkpoints to start from, by the part they hold
 
 
 def train(options: argparse.Namespace) -> Trainer:
     """Run or continue a training, then export its checkpoints."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         distributed.init_process_group("gloo", timeout=PATIENCE)
-    folder = recogniser.checkpoint_folder(options.checkpoints)
-    starts = _starts(options)
-    frozen = options.variant != recogniser.CTC and not options.joint
+    starts = read_starts(options)
     if options.joint:
-        _check_folder(folder, options.variant)
-    encoder = recogniser.load_encoder(folder) if frozen else None
-    fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
-    alphabet = _alphabet(options, starts, folder if frozen else None)
-    data = Data(_data_options(options), alphabet, encoder, fingerprint)
-    if alphabet is None:
-        alphabet = data.alphabet_of_data(options.rare)
+        _check_folder(recogniser.checkpoint_folder(options.checkpoints), options.variant)
+    data = open_data(options, starts)
+    alphabet = data.known or data.alphabet_of_data(options.rare)
     cards = {name: card for name, (_, card) in starts.items()}
-    objective = recipes.make_objective(options, alphabet, encoder.dim if encoder else None, cards)
+    encoder_dim = data.encoder.dim if data.encoder else None
+    objective = recipes.make_objective(options, alphabet, encoder_dim, cards)
     models = recipes.parts(objective, options)
     for name, (path, card) in starts.items():
         say(str(start_from(models[name], path, card, alphabet)))
@@ -81,7 +77,17 @@ def train(options: argparse.Namespace) -> Trainer:
     return trainer
 
 
-def _starts(options: argparse.Namespace) -> dict[str, tuple[Path, Card]]:
+def open_data(options: argparse.Namespace, starts: Starts) -> Data:
+    """What a run reads; features and encoder outputs that are not there yet are made."""
+    folder = recogniser.checkpoint_folder(options.checkpoints)
+    frozen = options.variant != recogniser.CTC and not options.joint
+    encoder = recogniser.load_encoder(folder) if frozen else None
+    fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
+    alphabet = _alphabet(options, starts, folder if frozen else None)
+    return Data(_data_options(options), alphabet, encoder, fingerprint)
+
+
+def read_starts(options: argparse.Namespace) -> Starts:
     """The checkpoints to start from, by the part they hold."""
     found = {}
     for path in options.init:
@@ -103,14 +109,12 @@ def _check_folder(folder: Path, variant: str) -> None:
 def _data_options(options: argparse.Namespace) -> DataOptions:
     return DataOptions(
         train=tuple(options.data), dev=tuple(options.dev), download=tuple(options.download),
-        downloads=options.download_to, folder=options.out / "features", copies=options.copies,
-        normalizer=options.normalizer,
+        downloads=options.download_to, folder=options.features or options.out / "features",
+        copies=options.copies, normalizer=options.normalizer,
     )  # fmt: skip
 
 
-def _alphabet(
-    options: argparse.Namespace, starts: dict[str, tuple[Path, Card]], below: Path | None
-) -> Alphabet | None:
+def _alphabet(options: argparse.Namespace, starts: Starts, below: Path | None) -> Alphabet | None:
     """What is written: as the encoder below does, as asked for, or as the checkpoint started from.
 
     `below` is the folder of the frozen encoder, if there is one. None: to be found in the data.
@@ -267,6 +271,10 @@ def _add_data(add: Callable) -> None:
     add(
         "--longest", type=between(float, 0.1, 86_400), default=20.5, metavar="S",
         help="longest utterance used, seconds (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--features", type=Path, metavar="DIR",
+        help="where features made of data sets are kept; runs may share it (default: OUT/features)",
     )  # fmt: skip
     add(
         "--copies", type=between(int, 1, 1_000), default=4, metavar="N",
