@@ -16,6 +16,7 @@ from app.charts.axes import frame, seconds_axis
 from app.charts.beside import beside
 from app.charts.labels import row_labels, shown_token
 from app.charts.levels import Levels, mean_pool, to_levels
+from app.charts.names import name_places
 from app.theme import Palette, sign
 
 TOP, BOTTOM = 16, 42
@@ -27,12 +28,10 @@ TALLEST = 6_000  # pixels; beyond it rows shrink again
 FAINTEST_TOP = (
     0.25  # weight of the full colour at least: attention spread everywhere must look pale
 )
-CORNERS = ("top right", "bottom left", "top left", "bottom right")  # of one frame after the other
-
-
 FULL_LINES = 120  # rows up to which lines over a map have their full width
 FAR, MANY_JUMPS = 1.0, 20  # seconds between two tokens; of more such jumps the ways hide the map
-LOW_FRAME = 22.0  # pixels under which a frame cannot hold its own name
+OPPOSITE = {"top": "bottom", "bottom": "top"}
+NARROW = 240.0  # pixels of the columns of a narrow map: names that keep apart there do so in others
 
 
 @dataclass(frozen=True)
@@ -148,10 +147,18 @@ def _speech_shapes(alignment: Alignment, palette: Palette) -> list[dict]:
 
 
 def _failure_shapes(
-    failures: Iterable[Failure], shown: np.ndarray, pixels: float, palette: Palette
+    failures: Sequence[Failure], shown: np.ndarray, pixels: float, seconds: float, palette: Palette
 ) -> list[dict]:
-    """A dashed frame around the evidence of every failure, its name inside if there is room."""
-    spans = [(each, *np.searchsorted(shown, each.tokens).tolist()) for each in failures]
+    """A dashed frame around the evidence of every failure, its name in or beside it."""
+    rows = [np.searchsorted(shown, each.tokens).tolist() for each in failures]
+    spans = [(first, max(last, first + 1)) for first, last in rows]
+    scale = NARROW / seconds
+    boxes = [
+        (each.seconds[0] * scale, first * pixels, each.seconds[1] * scale, last * pixels)
+        for each, (first, last) in zip(failures, spans, strict=True)
+    ]
+    words = [sign(each.kind).words for each in failures]
+    named = zip(failures, spans, words, name_places(boxes, words), strict=True)
     return [
         {
             "type": "rect",
@@ -160,25 +167,17 @@ def _failure_shapes(
             "x0": failure.seconds[0],
             "x1": failure.seconds[1],
             "y0": first - 0.5,
-            "y1": max(last, first + 1) - 0.5,
+            "y1": last - 0.5,
             "line": {"color": palette.failure, "width": 2, "dash": "dash"},
             "label": {
-                "text": sign(failure.kind).words,
-                **_name_place(number, first, last, pixels),
+                "text": name,
+                "textposition": place.corner,
+                **({"yanchor": OPPOSITE[place.corner.split()[0]]} if place.outside else {}),
                 "font": {"size": 12, "color": palette.failure},
             },
         }
-        for number, (failure, first, last) in enumerate(spans)
+        for failure, (first, last), name, place in named
     ]
-
-
-def _name_place(number: int, first: int, last: int, pixels: float) -> dict[str, str]:
-    """Where a frame's name stands: in its corner, or outside a frame of few low rows."""
-    if (last - first) * pixels >= LOW_FRAME:
-        return {"textposition": CORNERS[number % len(CORNERS)]}
-    if first * pixels >= LOW_FRAME:
-        return {"textposition": "top left", "yanchor": "bottom"}
-    return {"textposition": "bottom left", "yanchor": "top"}
 
 
 def _token_axis(tokens: Sequence[str], pixels: float, palette: Palette) -> dict:
@@ -270,7 +269,7 @@ def attention_map(
         xaxis=seconds_axis(0.0, seconds, palette),
         yaxis=_token_axis(tokens, rows.pixels, palette),
         shapes=_speech_shapes(alignment, palette)
-        + _failure_shapes(failures, shown, rows.pixels, palette),
+        + _failure_shapes(tuple(failures), shown, rows.pixels, seconds, palette),
         meta=_meta(alignment.variant, tokens, peaks, levels),
     )
     if on_global is not None:

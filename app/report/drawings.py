@@ -11,6 +11,7 @@ import numpy as np
 from analysis.alignment import Alignment
 from app.charts.labels import row_labels
 from app.charts.levels import to_levels
+from app.charts.names import name_places
 from app.report.content import Evidence
 from app.report.png import data_uri, grey_png
 from app.theme import DARK_SCALE, LIGHT_SCALE, Scale, sign
@@ -64,7 +65,7 @@ def attention_map(alignment: Alignment, failures: Iterable[Evidence], seconds: f
     body = [_cells(alignment, x(alignment.time(alignment.frames)) - MAP_LEFT, height)]
     body += _row_names(alignment.tokens, row)
     body += _time_axis(start, end, scale, height)
-    body += [_frame(each, x, row, count, corner) for corner, each in enumerate(failures)]
+    body += _frames(failures, x, row, count)
     total = height + MAP_TOP + MAP_BOTTOM
     label = f"attention of {escape(alignment.variant or 'a decoder')}, tokens down, seconds across"
     return (
@@ -107,23 +108,29 @@ def _time_axis(start: float, end: float, scale: float, height: float) -> list[st
     return found
 
 
-def _frame(
-    found: Evidence, x: Callable[[float], float], row: float, count: int, corner: int
-) -> str:
-    """A failure's evidence, its name in one corner after the other, so that names keep apart."""
-    first, last = found.tokens[0], min(count, max(found.tokens[1], found.tokens[0] + 1))
-    left, right = x(found.seconds[0]), x(max(found.seconds[1], found.seconds[0] + 0.1))
-    top = MAP_TOP + first * row
-    name = escape(sign(found.kind).words)
-    high, at_right = corner % 4 in (0, 2), corner % 4 in (0, 3)
-    at = min(right, MAP_WIDTH - 4) - 4 if at_right else left + 4
-    line = top + 13 if high else max(top + 13, top + (last - first) * row - 5)
-    return (
-        f'<g class="failure"><rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
-        f'height="{(last - first) * row:.1f}"/>'
-        f'<text class="{"right" if at_right else "left"}" x="{at:.1f}" y="{line:.1f}">{name}</text>'
-        "</g>"
-    )
+def _frames(
+    failures: Iterable[Evidence], x: Callable[[float], float], row: float, count: int
+) -> list[str]:
+    """The evidence of every failure, its name in a corner where it covers no other."""
+    boxes, names, found = [], [], []
+    for each in failures:
+        first, last = each.tokens[0], min(count, max(each.tokens[1], each.tokens[0] + 1))
+        left, right = x(each.seconds[0]), x(max(each.seconds[1], each.seconds[0] + 0.1))
+        boxes.append((left, MAP_TOP + first * row, right, MAP_TOP + last * row))
+        names.append(sign(each.kind).words)
+    for box, name, place in zip(boxes, names, name_places(boxes, names), strict=True):
+        left, top, right, bottom = box
+        side, end = place.corner.split()
+        at = min(right, MAP_WIDTH - 4) - 4 if end == "right" else left + 4
+        beside = {"top": top - 4, "bottom": bottom + 13}
+        inside = {"top": top + 13, "bottom": bottom - 5}
+        line = (beside if place.outside else inside)[side]
+        found.append(
+            f'<g class="failure"><rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
+            f'height="{bottom - top:.1f}"/>'
+            f'<text class="{end}" x="{at:.1f}" y="{line:.1f}">{escape(name)}</text></g>'
+        )
+    return found
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
