@@ -91,24 +91,27 @@ class Runs:
     def run(self, job: Job) -> int:
         """Train one mechanism; its exit status."""
         if self.stopped:
-            return signal.SIGINT
+            return signal.SIGTERM
         job.out.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "models.training.train", *job.arguments]
         with (job.out / LOG).open("w") as log:
-            # In a session of its own: an interrupt reaches it once, from `stop`.
+            # In a session of its own: what interrupts us reaches it once, from `stop`.
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             self.active[job] = process
             if self.stopped:
-                process.send_signal(signal.SIGINT)
+                process.terminate()
             status = process.wait()
         del self.active[job]
         return status
 
     def stop(self) -> None:
-        """Interrupt what is being trained; each run keeps what it has."""
+        """End what is being trained; each run has kept its last checkpoint.
+
+        Not by SIGINT, which is ignored in what a shell script starts in the background.
+        """
         self.stopped = True
         for process in list(self.active.values()):
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def follow(jobs: list[Job], lanes: int) -> list[Job]:
