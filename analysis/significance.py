@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from analysis.errors import edit_alignment, normalise
 from analysis.intervals import check_counts, draw_totals, rate_interval
@@ -155,7 +155,7 @@ def matched_pairs(segments: np.ndarray) -> MatchedPairs:
     if count == 1 or np.ptp(difference) == 0:
         return MatchedPairs(mean, None, None, count)
     statistic = mean / (float(difference.std(ddof=1)) / math.sqrt(count))
-    return MatchedPairs(mean, statistic, float(2 * norm.sf(abs(statistic))), count)
+    return MatchedPairs(mean, statistic, float(2 * ndtr(-abs(statistic))), count)
 
 
 def compare_pairs(
