@@ -91,6 +91,7 @@ WRONG = {
     "mechanism": (["--variants", "dot,none"], "there is no mechanism 'none'"),
     "seed": (["--seeds", "1,x"], "'x' is not a whole number"),
     "joint": (["--joint", "0.3"], "--joint is not the same for all"),
+    "joint, shortened": (["--joi", "0.3"], "unrecognized arguments: --joi"),
     "one start": (["--init=x"], "--init=x is not the same for all"),
     "of train": (["--updates", "0"], "'0' is not a whole number"),
     "unknown": (["--nonsense"], "unrecognized arguments"),
@@ -109,6 +110,8 @@ def test_wrong_usage_is_told_before_anything_runs(mine, tmp_path, capsys, case):
 def test_what_cannot_be_read_is_told_in_one_line(mine, tmp_path, capsys):
     here = ["--out", str(tmp_path / "x"), "--checkpoints", str(mine), "--data", "none.tsv"]
     assert sweep.main(here) == 1
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a closed terminal ends all runs, too
+        assert signal.getsignal(signal.SIGHUP) == signal.default_int_handler
     assert capsys.readouterr().err.startswith("sweep: there is no file or folder none.tsv")
     assert sweep.main([*here, "--init-from", str(tmp_path)]) == 1
     assert "there is no checkpoint" in capsys.readouterr().err

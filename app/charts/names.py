@@ -18,7 +18,7 @@ class Place:
 
 
 def name_places(frames: Sequence[Box], names: Sequence[str]) -> list[Place]:
-    """A place for each frame's name: the first that is free, else the one with most room.
+    """A place for each frame's name: the first that is free, else the one that covers least.
 
     A frame of few rows cannot hold its name: it stands above it then, or below it where the map has
     no room above. The first frames prefer different corners.
@@ -26,7 +26,14 @@ def name_places(frames: Sequence[Box], names: Sequence[str]) -> list[Place]:
     Parameters
     ----------
     frames
-        In pixels, from the upper left corner of the map.
+        Left, top, right and bottom in pixels, from the upper left corner of the map.
+    names
+        As many; a letter counts as `LETTER` pixels.
+
+    Raises
+    ------
+    ValueError
+        Where there are not as many names as frames.
     """
     taken: list[Box] = []
     found = []

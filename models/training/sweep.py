@@ -194,7 +194,10 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
 def main(arguments: list[str] | None = None) -> int:
     options, common = parse(arguments)
     jobs = plan(options, common)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing goes on without us
+    for name in ("SIGTERM", "SIGHUP"):  # nothing goes on without us
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores the second
+            signal.signal(number, signal.default_int_handler)
     try:
         prepare(jobs, options.checkpoints)
         failed = follow(jobs, options.lanes)

@@ -216,8 +216,9 @@ def _commit() -> str:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Command line; what is not given comes from the recipe of encoder, decoder or both."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
     _add_what(parser.add_argument_group("what is trained").add_argument)
     _add_data(parser.add_argument_group("data").add_argument)
     _add_how(parser.add_argument_group("how").add_argument)
