@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Page, Response, WebSocket, sync_playwright
 
 from app import server
 
@@ -94,17 +94,21 @@ class Traffic:
 
     def __init__(self, page: Page) -> None:
         self._frames: list[bytes] = []
-        self._requests: list[Request] = []
+        self._sizes: dict[str, int] = {}
         page.on("websocket", self._follow)
-        page.on("requestfinished", lambda request: self._requests.append(request))
+        page.on("response", self._note)  # of sound, the end is not always reported
 
     def _follow(self, socket: WebSocket) -> None:
         socket.on("framereceived", lambda payload: self._frames.append(_as_bytes(payload)))
 
+    def _note(self, response: Response) -> None:
+        if "/static/" not in response.url:
+            self._sizes[response.url] = int(response.headers.get("content-length", 0))
+
     def restart(self) -> None:
         """Count from now on."""
         self._frames.clear()
-        self._requests.clear()
+        self._sizes.clear()
 
     @property
     def pushed(self) -> int:
@@ -120,9 +124,8 @@ class Traffic:
 
     @property
     def fetched(self) -> int:
-        """Bytes of what the page fetched: sound."""
-        fetched = [each for each in self._requests if "/static/" not in each.url]
-        return sum(each.sizes()["responseBodySize"] for each in fetched)
+        """Bytes of what the page fetched, sound and files to save: the sizes the server gave."""
+        return sum(self._sizes.values())
 
 
 def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
