@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Response, WebSocket, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Download,
+    Locator,
+    Page,
+    Response,
+    WebSocket,
+    sync_playwright,
+)
+from playwright.sync_api import TimeoutError as TooLate
 
 from app import server
 
@@ -160,3 +169,17 @@ def eventually(page: Page, condition: Callable[[], bool]) -> bool:
             return True
         page.wait_for_timeout(100)
     return False
+
+
+def downloaded(page: Page, button: Locator) -> Download:
+    """The file behind a button; pressed once more if a page that was being drawn anew missed it."""
+
+    def pressed() -> Download:
+        with page.expect_download(timeout=PATIENCE / 2) as started:
+            button.click()
+        return started.value
+
+    try:
+        return pressed()
+    except TooLate:
+        return pressed()

@@ -59,7 +59,7 @@ def test_the_warped_path_is_the_best_of_all(cost):
 
 @given(
     durations=st.lists(st.integers(1, 9), min_size=1, max_size=12),
-    noise=st.floats(0, 0.4),
+    noise=st.floats(0, 0.4).map(lambda value: round(value, 6)),  # less is lost beside 1
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None)
