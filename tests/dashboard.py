@@ -13,14 +13,11 @@ from pathlib import Path
 
 from playwright.sync_api import (
     Browser,
-    Download,
-    Locator,
     Page,
     Response,
     WebSocket,
     sync_playwright,
 )
-from playwright.sync_api import TimeoutError as TooLate
 
 from app import server
 
@@ -112,7 +109,8 @@ class Traffic:
 
     def _note(self, response: Response) -> None:
         if "/static/" not in response.url:
-            self._sizes[response.url] = int(response.headers.get("content-length", 0))
+            size = int(response.headers.get("content-length", 0))
+            self._sizes[response.url] = max(size, self._sizes.get(response.url, 0))
 
     def restart(self) -> None:
         """Count from now on."""
@@ -133,7 +131,7 @@ class Traffic:
 
     @property
     def fetched(self) -> int:
-        """Bytes of what the page fetched, sound and files to save: the sizes the server gave."""
+        """Bytes of what the page fetched, as the server gave its size; of one address once."""
         return sum(self._sizes.values())
 
 
@@ -169,17 +167,3 @@ def eventually(page: Page, condition: Callable[[], bool]) -> bool:
             return True
         page.wait_for_timeout(100)
     return False
-
-
-def downloaded(page: Page, button: Locator) -> Download:
-    """The file behind a button; pressed once more if a page that was being drawn anew missed it."""
-
-    def pressed() -> Download:
-        with page.expect_download(timeout=PATIENCE / 2) as started:
-            button.click()
-        return started.value
-
-    try:
-        return pressed()
-    except TooLate:
-        return pressed()

@@ -169,7 +169,7 @@ def alignments(draw):
 
 
 @given(alignments())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_is_saved_comes_back(alignment):
     file = io.BytesIO()
     alignment.save(file)
@@ -270,7 +270,7 @@ def is_valid_or_one_sentence(content):
     replacement=st.binary(min_size=1, max_size=6),
     cut=st.none() | st.integers(0, 10_000),
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_files_raise_nothing_but_alignment_errors(position, replacement, cut):
     content = bytearray(archive(**valid(ended=True, text="abc", speech=np.ones(5, bool))))
     position %= len(content)
@@ -281,7 +281,7 @@ def test_damaged_files_raise_nothing_but_alignment_errors(position, replacement,
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_damaged_headers_with_a_right_checksum_raise_nothing_else(noise):
     file = io.BytesIO()
     np.save(file, even(3, 5))

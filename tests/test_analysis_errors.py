@@ -80,7 +80,7 @@ words = st.lists(st.sampled_from(["a", "b", "cc", "d"]), max_size=7).map(" ".joi
 
 
 @given(words, words, st.sampled_from(["word", "char"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_edits_spell_both_texts_and_agree_with_the_counts(reference, hypothesis, unit):
     edits = edit_alignment(reference, hypothesis, unit)
     joint = " " if unit == "word" else ""
@@ -99,7 +99,7 @@ def test_edits_spell_both_texts_and_agree_with_the_counts(reference, hypothesis,
 
 
 @given(words.filter(bool), words)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rates_are_those_of_jiwer(reference, hypothesis):
     assert score(reference, hypothesis).wer == pytest.approx(jiwer.wer(reference, hypothesis))
     assert score(reference, hypothesis).cer == pytest.approx(jiwer.cer(reference, hypothesis))

@@ -39,7 +39,7 @@ def best_by_enumeration(scores, tokens, blank):
     tokens=st.lists(st.integers(1, 2), max_size=4),
     blank_last=st.booleans(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_the_best_path_is_the_best_of_all(seed, frames, tokens, blank_last):
     scores = log_probs(np.random.default_rng(seed), frames, 3)
     blank = 2 if blank_last else 0
@@ -218,7 +218,7 @@ def test_words_begin_before_ctc_hears_them_but_not_within_the_word_before():
 
 
 @given(st.integers(0, 10_000), st.integers(7, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_times_are_in_order_and_inside_the_recording(seed, frames):
     scores = log_probs(np.random.default_rng(seed), frames, 6)
     ids = [NUMBERS[token] for token in SPOKEN]

@@ -109,7 +109,7 @@ def test_what_cannot_be_meant_is_refused(arguments, message):
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(1, 30), level=st.floats(0.5, 0.99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ends_lie_within_the_rates_of_utterances_and_widen_with_the_level(seed, count, level):
     errors, words = utterances(seed, count)
     found = bootstrap_interval(errors, words, level=level, resamples=100)

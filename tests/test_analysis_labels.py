@@ -101,7 +101,7 @@ def test_copies_cover_the_span_one_after_another():
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=14))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_periodic_runs_repeat_and_cannot_grow(items):
     for first, period, length in periodic_runs(items):
         run = items[first : first + length]
@@ -117,7 +117,7 @@ def test_periodic_runs_repeat_and_cannot_grow(items):
     st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True),
     st.integers(2, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_planted_run_is_found(unit, copies):
     items = ["x", *unit * copies, "y"]
     assert (1, len(unit), copies * len(unit)) in periodic_runs(items)

@@ -106,7 +106,7 @@ def odd_maps(draw):
 
 
 @given(odd_maps())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_odd_maps_do_not_disturb_each_other(alignments):
     batch = measure_maps(Maps.of(alignments))
     for item, alignment in enumerate(alignments):

@@ -242,7 +242,7 @@ def test_passes_start_where_attention_falls_back():
 
 
 @given(seed=st.integers(0, 10_000), rows=st.integers(1, 5), frames=st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_monotonic_path_holds_the_most_mass_of_all(seed, rows, frames):
     weights = np.random.default_rng(seed).dirichlet(np.ones(frames), rows)
     # frames so long that smoothing does nothing
@@ -285,7 +285,7 @@ def random_maps(draw):
 
 
 @given(random_maps())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_every_metric_is_in_its_range_or_none(alignment):
     values = measure(alignment)
     assert set(values) == set(RANGES)
@@ -319,7 +319,7 @@ def padded_with_silence(alignment, frames):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_mirrored_maps_change_the_sign_of_order_only(seed):
     look = Look(floor=0.0, unevenness=0.2, eos="none")
     alignment = make(seed, "healthy", look).alignment
@@ -334,7 +334,7 @@ def test_mirrored_maps_change_the_sign_of_order_only(seed):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_rows_does_not_matter_to_peakiness(seed):
     rng = np.random.default_rng(seed)
     alignment = make(seed, "healthy", Look(eos="none")).alignment

@@ -142,7 +142,7 @@ def test_words_spelled_alike_everywhere_stay(word):
 
 
 @given(st.text(max_size=40), st.sampled_from(list(NORMALISERS)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_normalised_text_stays_as_it_is(text, normalizer):
     once = normalise(text, normalizer)
     assert normalise(once, normalizer) == once
@@ -153,7 +153,7 @@ MOSTLY = st.text(st.sampled_from("aeist'’ ,.$%&0123459-"), max_size=30)
 
 
 @given(MOSTLY)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_english_of_numbers_and_signs_stays_as_it_is(text):
     once = normalise(text, "english")
     assert normalise(once, "english") == once
@@ -163,7 +163,7 @@ APOSTROPHES = "\u02bc"  # a letter by its category
 
 
 @given(st.text(st.characters(categories=["L"]), min_size=1, max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_letters_of_every_script_survive(text):
     assert normalise(text, "none") == " ".join(text.split())
     letters = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
@@ -173,7 +173,7 @@ def test_letters_of_every_script_survive(text):
 
 
 @given(st.integers(0, 999_999_999))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_numbers_with_commas_and_in_words_are_the_same(value):
     if 1100 <= value <= 2099:  # read as years
         return

@@ -31,7 +31,7 @@ def pairs(seed, count=40, levels=6):
 
 
 @given(st.integers(0, 1000), st.integers(3, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_estimates_are_those_of_scipy(seed, count):
     a, b = pairs(seed, count)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -189,7 +189,7 @@ def test_ties_of_the_worst_are_all_worst_and_no_error_is_none():
 
 
 @given(st.integers(0, 500), st.integers(1, 40), st.sampled_from(sorted(RULES)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shares_are_shares(seed, count, rule):
     rng = np.random.default_rng(seed)
     table = pd.DataFrame(

@@ -112,7 +112,7 @@ def test_systems_of_different_references_are_refused():
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_statistic_is_the_paired_t_of_scipy_on_a_normal(pairs):
     segments = np.array(pairs)
     difference = segments[:, 0] - segments[:, 1]
@@ -145,7 +145,7 @@ texts = st.lists(
 
 
 @given(texts, texts, texts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_error_falls_into_one_segment(references, first, second):
     a, b = word_errors(references, first), word_errors(references, second)
     for system, hypotheses in ((a, first), (b, second)):
@@ -182,7 +182,7 @@ def test_improvement_is_the_normal_probability_for_many_utterances():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_improvement_of_a_over_b_is_one_minus_the_reverse(seed):
     rng = np.random.default_rng(seed)
     a, b = rng.integers(0, 4, (2, 12))

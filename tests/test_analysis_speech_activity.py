@@ -107,7 +107,7 @@ def test_clicks_are_no_speech():
     frames=st.integers(0, 60),
     frame_seconds=st.floats(0.005, 0.2),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_size_gives_one_answer_per_frame(length, rate, frames, frame_seconds):
     samples = np.random.default_rng(length).normal(0, 0.1, length)
     found = speech_frames(samples, rate, frames, frame_seconds)

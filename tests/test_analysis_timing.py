@@ -47,7 +47,7 @@ def sum_along(cost, starts):
         elements=st.floats(-3, 3).map(lambda value: round(value, 3)),
     )
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_the_warped_path_is_the_best_of_all(cost):
     starts = warp(cost)
     assert starts[0] == 0
@@ -62,7 +62,7 @@ def test_the_warped_path_is_the_best_of_all(cost):
     noise=st.floats(0, 0.4).map(lambda value: round(value, 6)),  # less is lost beside 1
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_way_drawn_into_a_matrix_is_found(durations, noise, seed):
     starts = np.concatenate([[0], np.cumsum(durations)])
     cost = noise * np.random.default_rng(seed).random((len(durations), starts[-1]))

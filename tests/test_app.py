@@ -309,39 +309,6 @@ def test_links_are_read_as_they_were_written(view):
     assert links.read(links.write(view), {"buzz": None}, variants, normalizers) == view
 
 
-def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
-    page.query_params["variants"] = "ctc"
-    page.run()
-    request = backend.Request(
-        backend.digest_of(backend.audio.load(tone(), name="buzz")), SearchOptions()
-    )
-    page.session_state["stopped"] = request
-    choose(page, ["ctc", "location"])
-    page.run()
-    assert "Stopped after 1 of 2" in page.markdown[0].value
-    assert list(maps_of(page)) == ["ctc"]
-    next(button for button in page.button if button.label == "Continue").click()
-    page.run()
-    assert set(maps_of(page)) == {"ctc", "location"}
-
-
-def test_another_recording_goes_on_and_a_stopped_one_stays_stopped(page):
-    first, second = tone(0.8), tone(1.2)
-    upload(page, first)
-    request = backend.Request(
-        backend.digest_of(backend.audio.load(first, name="mine.wav")), SearchOptions()
-    )
-    page.session_state["stopped"] = request
-    choose(page, ["ctc", "location"])
-    page.run()
-    for content, drawn in ((first, {"ctc"}), (second, {"ctc", "location"}), (first, {"ctc"})):
-        page.file_uploader[0].set_value(("mine.wav", content, "audio/wav"))
-        page.run()
-        assert set(maps_of(page)) == drawn
-        stopped = [text.value for text in page.markdown if "Stopped after 1 of 2" in text.value]
-        assert bool(stopped) == (content == first)
-
-
 def test_store_forgets_the_oldest_recording_first_and_the_present_one_never(page):
     page.run()
     results = [result for _, result in backend.shared_store()._results.items()][:2]

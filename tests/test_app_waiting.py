@@ -1,11 +1,24 @@
-"""How long work on a page is said to take, and turning its pages."""
+"""How long work on a page is said to take, stopping it and going on, and turning its pages."""
 
 import time
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app import backend
 from app.views.waiting import Progress
+from models.search import SearchOptions
+from tests.conftest import tone
+from tests.test_app import MAIN, choose, maps_of, upload
+
+
+@pytest.fixture
+def page(use_checkpoints, library):
+    """Compare, before its first run."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    return AppTest.from_file(MAIN, default_timeout=120)
 
 
 class Bar:
@@ -55,3 +68,36 @@ def test_pages_are_turned_from_the_first_to_the_last_and_back():
         [True, False], "page 1", [False, False], "page 2",
         [False, True], "page 1", [False, False], "page 0",
     ]  # fmt: skip
+
+
+def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
+    page.query_params["variants"] = "ctc"
+    page.run()
+    request = backend.Request(
+        backend.digest_of(backend.audio.load(tone(), name="buzz")), SearchOptions()
+    )
+    page.session_state["stopped"] = request
+    choose(page, ["ctc", "location"])
+    page.run()
+    assert "Stopped after 1 of 2" in page.markdown[0].value
+    assert list(maps_of(page)) == ["ctc"]
+    next(button for button in page.button if button.label == "Continue").click()
+    page.run()
+    assert set(maps_of(page)) == {"ctc", "location"}
+
+
+def test_another_recording_goes_on_and_a_stopped_one_stays_stopped(page):
+    first, second = tone(0.8), tone(1.2)
+    upload(page, first)
+    request = backend.Request(
+        backend.digest_of(backend.audio.load(first, name="mine.wav")), SearchOptions()
+    )
+    page.session_state["stopped"] = request
+    choose(page, ["ctc", "location"])
+    page.run()
+    for content, drawn in ((first, {"ctc"}), (second, {"ctc", "location"}), (first, {"ctc"})):
+        page.file_uploader[0].set_value(("mine.wav", content, "audio/wav"))
+        page.run()
+        assert set(maps_of(page)) == drawn
+        stopped = [text.value for text in page.markdown if "Stopped after 1 of 2" in text.value]
+        assert bool(stopped) == (content == first)

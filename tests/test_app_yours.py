@@ -368,7 +368,7 @@ def test_words_of_other_toolkits_can_be_heard_one_by_one(tokens, words):
     assert all(first.start < second.start for first, second in pairwise(found))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=200), st.sampled_from([".npz", ".npy", ".json", ""]))
 def test_any_bytes_are_read_or_refused_in_one_sentence(content, ending):
     [outcome] = read(File(f"a{ending}", content))

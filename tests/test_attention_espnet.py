@@ -80,7 +80,7 @@ def test_equals_espnet_on_a_padded_batch(atype):
 
 
 @pytest.mark.parametrize("atype", ATYPES)
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_equals_espnet_for_any_sizes(atype, data):
     size = st.integers(1, 9)

@@ -69,7 +69,7 @@ def walks(draw):
     return energies, frames, previous
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(walks())
 def test_expected_stops_are_those_of_every_walk(case):
     energies, frames, previous = case
@@ -112,7 +112,7 @@ def test_sure_energies_over_long_recordings_lose_nothing(scale):
     assert asked.grad.isfinite().all()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(walks())
 def test_hard_stops_are_those_of_a_plain_loop(case):
     energies, frames, previous = case
@@ -122,7 +122,7 @@ def test_hard_stops_are_those_of_a_plain_loop(case):
 
 
 @pytest.mark.parametrize("name", ["monotonic hard", "mocha hard"])
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_hard_attention_never_goes_back(name, lengths, seed):
     attention = make(name)
@@ -181,7 +181,7 @@ def test_maps_first_move_on_by_about_a_character():
     )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(walks(), st.integers(1, 9))
 def test_chunks_are_those_of_a_double_loop(case, width):
     energies, frames, stops = case

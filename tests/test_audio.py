@@ -341,7 +341,7 @@ def test_damaged_files_never_raise_anything_else(kind, subtype):
         survives(bytes(content))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"fLaC", b"OggS\0\x02", b"ID3\x04\0", b"\xff\xfb"]),
     st.binary(max_size=300),

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
 from tests.conftest import SAMPLES
-from tests.dashboard import FOLLOWED, IDLE, downloaded, visit, wait_for_address
+from tests.dashboard import FOLLOWED, IDLE, visit, wait_for_address
 from tests.test_browser import audio, plot, ranges_of, spot, wait_for_audio
 
 CLOSER = "closer?sample=old_telephone&variant="
@@ -119,8 +119,9 @@ def test_a_level_is_chosen_heard_linked_and_taken_home(browser, address):
     page.keyboard.press("Space")
     wait_for_audio(page, "!a.paused")
     page.locator(".stExpander", has_text="The numbers").locator("summary").click()
-    file = downloaded(page, page.locator(".st-key-lab_csv button:visible"))
-    text = file.path().read_text(encoding="utf-8")
+    with page.expect_download() as started:
+        page.locator(".st-key-lab_csv button:visible").click()
+    text = started.value.path().read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {(each["mechanism"], each["level"]) for each in rows} == {
         (name, level) for name in ("location", "ctc") for level in ("1.0", "2.0")
@@ -174,10 +175,11 @@ def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, 
 def test_the_example_is_linked_and_can_be_taken_home(browser, address):
     page = visit(browser, f"{address}/yours?example=1", ".st-key-plot_1 [data-followed]")
     assert page.url.endswith("example=1")
-    file = downloaded(page, page.get_by_role("button", name="Download an example file"))
-    assert file.suggested_filename == "attnscope-example.npz"
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download an example file").click()
+    assert started.value.suggested_filename == "attnscope-example.npz"
     shown = plot(page, "plot_0").evaluate("f => f._fullLayout.meta.tokens.length")
-    taken = Alignment.load(file.path())
+    taken = Alignment.load(started.value.path())
     assert shown in (len(taken.tokens), len(taken.tokens) - 1)  # the end of the sentence is no row
     page.close()
 

@@ -15,7 +15,7 @@ from app.offline import opus
 from app.presentation import Deck, Panel, Setting, Slide, Sound, render
 from app.theme import LIGHT
 from tests.conftest import hum
-from tests.dashboard import IDLE, PATIENCE, downloaded
+from tests.dashboard import IDLE, PATIENCE
 
 SECONDS, TOKENS, FRAMES = 10.0, 150, 250
 DRAWN = "html[data-drawn='{}']"
@@ -217,8 +217,9 @@ def test_from_compare_to_the_stage(browser, address, width, scheme):
     page.keyboard.press("Escape")
     frame.locator("html:not(.attn-full)").wait_for()
     page.wait_for_selector(IDLE)
-    file = downloaded(page, page.locator(".st-key-present_download button").first)
-    assert file.suggested_filename == "What_attention_does.html"
+    with page.expect_download() as started:
+        page.locator(".st-key-present_download button").first.click()
+    assert started.value.suggested_filename == "What_attention_does.html"
     sideways = (
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
         " return m.scrollWidth - m.clientWidth })()"

@@ -60,7 +60,7 @@ def one_hot(path, vocabulary: int = 4, sure: float = 0.97) -> np.ndarray:
     return np.log(probs)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_prefix_beam_finds_the_likeliest_transcripts(seed):
     log_probs = random_log_probs(seed)
@@ -72,7 +72,7 @@ def test_prefix_beam_finds_the_likeliest_transcripts(seed):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_alignment_is_the_posterior_over_all_paths(seed):
     log_probs = random_log_probs(seed)
@@ -88,7 +88,7 @@ def test_alignment_is_the_posterior_over_all_paths(seed):
     np.testing.assert_allclose(found.log_probs, np.diff(np.log(prefixes)), atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(2, 9))
 def test_every_row_of_an_alignment_sums_to_one(seed, frames, vocabulary):
     log_probs = random_log_probs(seed, frames, vocabulary, spread=3.0)
@@ -158,7 +158,7 @@ def extended(scorer, state, tokens):
     return scores, scorer.extend(state, tokens, scores[torch.arange(len(tokens)), tokens])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000), st.lists(st.sampled_from([1, 2]), min_size=0, max_size=3))
 def test_prefix_scores_are_sums_over_transcripts(seed, prefix):
     log_probs = random_log_probs(seed)

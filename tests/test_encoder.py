@@ -36,7 +36,7 @@ def encoder(request) -> Encoder:
     return encoder.eval()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=4), extra=st.integers(0, 9))
 def test_padding_and_neighbours_change_nothing(encoder, lengths, extra):
     rows = [torch.randn(n, MEL_BINS) for n in lengths]

@@ -66,7 +66,7 @@ def test_a_digest_changes_with_what_is_decoded_and_not_with_the_folder(tmp_path)
 # --- shards and batches ---------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0.1, 400), max_size=200))
 def test_shards_have_everything_once_in_order_and_no_more_than_fits(seconds):
     found = [
@@ -91,7 +91,7 @@ def test_what_a_stress_makes_longer_fills_a_shard_sooner():
     assert replace(stressed[0], stress="speed", level=1.5).seconds == 10.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0.1, 300), max_size=60))
 def test_batches_have_everything_once_and_no_more_than_fits(seconds):
     item = plain_items(1)[0]
@@ -121,7 +121,7 @@ def test_settings_come_back_from_json():
 # --- maps -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), power=st.floats(0.2, 8))
 def test_packed_weights_are_near_the_weights(seed, power):
     rng = np.random.default_rng(seed)

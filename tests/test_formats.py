@@ -232,7 +232,7 @@ def test_an_empty_transcript_is_one_empty_interval(tmp_path):
     assert [tuple(entry) for entry in grid.getTier("words").entries] == [(0, 1.25, "")]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(transcripts)
 def test_any_transcript_makes_a_grid_that_can_be_read(tmp_path_factory, found):
     grid = read_grid(textgrid(found), tmp_path_factory.mktemp("grid"))
@@ -281,7 +281,6 @@ def test_vtt_is_headed_escaped_and_sorted():
     assert srt(transcript()) == ""
 
 
-@settings(deadline=None)
 @given(transcripts)
 def test_every_subtitle_lasts_and_ends_before_the_next(found):
     text = vtt(found)

@@ -32,7 +32,7 @@ def spoken(folder: Path, checkpoints: Path, rows: list[tuple[str, str]]) -> list
     return [str(folder / "data.tsv"), "--checkpoints", str(folder)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from("xyz"), letters), max_size=40), st.integers(1, 9))
 def test_halves_share_no_text_and_no_recording_is_lost(rows, limit):
     utterances = [

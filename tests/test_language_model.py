@@ -32,7 +32,7 @@ def after(model: LanguageModel, text: str) -> np.ndarray:
     return np.exp(model.log_probs(states)[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(letters, min_size=1, max_size=20),
     st.integers(1, 6),
@@ -49,7 +49,7 @@ def test_all_characters_together_are_certain_in_every_state(sentences, order, no
             assert (probs[1:] > 0).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(letters, min_size=1, max_size=12), st.lists(letters, min_size=2, max_size=5))
 def test_a_batch_of_states_is_its_members_and_depends_on_the_text_alone(sentences, texts):
     model = learnt(*sentences, order=4, nodes=60)

@@ -76,7 +76,7 @@ def test_a_batch_is_its_members(mechanism, beam):
             assert mine.score == pytest.approx(theirs.score, abs=1e-5, rel=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from(list(mechanisms())),
     st.integers(0, 1000),
@@ -101,7 +101,7 @@ def test_what_is_returned_belongs_to_the_hypothesis(mechanism, seed, lengths, be
             assert LETTERS.eos not in hypothesis.tokens[:-1]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000), st.sampled_from([0.0, -0.7, 0.9]))
 def test_a_huge_beam_finds_the_best_of_all(seed, penalty):
     decoder, (encoded, lengths, _) = tiny("dot", SMALL, seed), speech((4,), SMALL, seed)
@@ -111,7 +111,7 @@ def test_a_huge_beam_finds_the_best_of_all(seed, penalty):
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000))
 def test_a_huge_beam_with_ctc_finds_the_best_of_all(seed):
     decoder = tiny("location", SMALL, seed)

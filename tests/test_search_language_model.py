@@ -54,7 +54,7 @@ def test_a_language_model_without_weight_changes_nothing(beam):
             np.testing.assert_array_equal(mine.weights, theirs.weights)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000), st.sampled_from([(0.4, 0.0), (1.2, 0.8)]), st.sampled_from([0.0, 0.9]))
 def test_a_huge_beam_with_a_language_model_finds_the_best_of_all(seed, fusion, penalty):
     decoder, (encoded, lengths, _) = tiny("dot", SPACED, seed), speech((4,), SPACED, seed)

@@ -107,7 +107,7 @@ def test_a_room_rings_on_after_a_click_and_falls_by_60_db():
     assert not np.abs(heard[:100]).max() > 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seconds=st.floats(0.05, 1.0),
     name=st.sampled_from(sorted(STRESSES)),

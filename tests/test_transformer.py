@@ -50,7 +50,7 @@ def test_a_padded_batch_is_its_members():
         assert not weights[row, ..., length:].any()
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 99))
 def test_rows_sum_to_one_beside_the_global_mass(lengths, seed):
     decoder, (encoded, sizes, targets) = tiny(seed), speech(lengths, seed)
