@@ -96,7 +96,8 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
         "--normalizer",
         choices=sorted(NORMALISERS),
         default="basic",
-        help="what is evened out in both texts before errors are counted (default basic)",
+        help="what is evened out in both texts before errors are counted (default basic); marks "
+        "such as [noise] or <unk> are left out unless its name ends with -with-marks",
     )
 
 

