@@ -17,6 +17,8 @@ from analysis.maps import BLOCK, Maps, unit_rows
 from analysis.rows import Rows, rows_of
 
 ROW_TOLERANCE = 1e-3  # how far a row may be from summing to one
+SHORTEST_FRAME, LONGEST_FRAME = 1e-3, 3_600.0  # seconds; smoothing takes all frames within 75 ms
+LONGEST_START = 864_000.0  # seconds before or after the recording's beginning
 ARRAYS = (
     "weights",
     "tokens",
@@ -92,8 +94,8 @@ class Alignment:
         return cls(
             weights=maps,
             tokens=labels,
-            frame_seconds=_number("frame_seconds", frame_seconds, positive=True),
-            start_seconds=_number("start_seconds", start_seconds),
+            frame_seconds=_number("frame_seconds", frame_seconds, SHORTEST_FRAME, LONGEST_FRAME),
+            start_seconds=_number("start_seconds", start_seconds, -LONGEST_START, LONGEST_START),
             speech=None if speech is None else _speech(speech, maps.shape[-1]),
             ended=None if ended is None else _flag("ended", ended),
             text=_text("text", text),
@@ -315,14 +317,15 @@ def _place(wrong: np.ndarray, tokens: tuple[str, ...]) -> str:
     return place
 
 
-def _number(name: str, value: Any, *, positive: bool = False) -> float:
+def _number(name: str, value: Any, least: float, most: float) -> float:
     array = _array(name, value)
     if array.size != 1 or array.dtype.kind not in "fiu":
         raise AlignmentError(f"{name}: one number is needed")
     number = float(array.reshape(()))
-    if not np.isfinite(number) or (positive and number <= 0):
-        wanted = "a positive finite number" if positive else "a finite number"
-        raise AlignmentError(f"{name}: {wanted} is needed, not {number:g}")
+    if not least <= number <= most:  # neither is NaN
+        raise AlignmentError(
+            f"{name}: a number from {least:g} to {most:g} is needed, not {number:g}"
+        )
     return number
 
 

@@ -1,6 +1,7 @@
 """Reading NumPy files (`.npz`, `.npy`) that strangers made: nothing is unpickled or believed."""
 
 import io
+import math
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +13,10 @@ import numpy as np
 MAX_CELLS = 200_000_000  # numbers in one array: ten minutes by 5,000 tokens is 75 million
 MAX_BYTES = 4 * MAX_CELLS * 2  # the same in double precision
 MAX_HEADER = 10_000  # bytes of an array's header that are parsed
+MAX_EMPTY = 2_000_000  # places of an array without numbers: (layers, heads, 0 tokens, frames)
+MAX_DIRECTORY = 1_000_000  # bytes of an archive's list of members: some 15,000 of them
+_END_RECORD = 22  # bytes of a ZIP archive's last record, without its comment
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others ask for memory in their headers
 
 
 class ArchiveError(ValueError):
@@ -31,13 +36,22 @@ def read_arrays(
         If the file is missing or is no archive, or an array is damaged, too large, or holds
         Python objects (which only a pickle can restore).
     """
-    if isinstance(source, bytes):
-        source = io.BytesIO(source)
-    elif isinstance(source, str):
-        source = Path(source)
-    with _refusing("NumPy .npz archive"), zipfile.ZipFile(source) as archive:
+    with _refusing("NumPy .npz archive"), _archive(source) as archive:
         members = set(archive.namelist())
         return {name: _read_member(archive, name) for name in names if f"{name}.npy" in members}
+
+
+def unpacked_bytes(source: Path | str | bytes | BinaryIO, names: Iterable[str]) -> int:
+    """How many bytes the arrays of an `.npz` archive that are called `names` unpack to.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is missing or is no archive.
+    """
+    members = {f"{name}.npy" for name in names}
+    with _refusing("NumPy .npz archive"), _archive(source) as archive:
+        return sum(each.file_size for each in archive.infolist() if each.filename in members)
 
 
 def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> np.ndarray:
@@ -48,8 +62,6 @@ def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> 
     ArchiveError
         As `read_arrays`.
     """
-    if isinstance(source, bytes):
-        source = io.BytesIO(source)
     with _refusing("NumPy .npy array"), _opened(source) as file:
         shape, dtype = _read_header(file)
         start = file.tell()
@@ -58,8 +70,30 @@ def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> 
         return np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
 
 
-def _opened(source: Path | str | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    return Path(source).open("rb") if isinstance(source, str | Path) else nullcontext(source)
+def _opened(source: Path | str | bytes | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | Path):
+        return Path(source).open("rb")
+    return nullcontext(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+@contextmanager
+def _archive(source: Path | str | bytes | BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """A ZIP archive whose list of members is short: `zipfile` makes an object of each."""
+    with _opened(source) as file:
+        end = file.seek(0, io.SEEK_END)
+        file.seek(max(0, end - _END_RECORD - 65_535))  # a comment of that length may follow it
+        tail = file.read()
+        place = len(tail) - _END_RECORD
+        if not tail.startswith(b"PK\5\6", place):
+            place = tail.rfind(b"PK\5\6")
+        record = tail[place : place + _END_RECORD] if place >= 0 else b""
+        large = tail[max(0, place - 20) : max(0, place)].startswith(b"PK\6\7")  # ZIP64
+        if len(record) == _END_RECORD and (
+            large or int.from_bytes(record[12:16], "little") > MAX_DIRECTORY
+        ):
+            raise ArchiveError("the archive is too large or has too many members")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
 
 
 @contextmanager
@@ -81,10 +115,13 @@ def _refusing(kind: str) -> Iterator[None]:
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """One array of the archive; its header decides whether its data are read at all."""
     try:
-        with archive.open(f"{name}.npy") as stream:
+        member = archive.getinfo(f"{name}.npy")
+        if member.compress_type not in METHODS:
+            raise ArchiveError(f"{name}: the array is packed in a way that NumPy does not use")
+        with archive.open(member) as stream:
             shape, dtype = _read_header(stream)
-        _check_header(name, shape, dtype, archive.getinfo(f"{name}.npy").file_size)
-        with archive.open(f"{name}.npy") as stream:
+        _check_header(name, shape, dtype, member.file_size)
+        with archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=MAX_HEADER)
     except ArchiveError:
         raise
@@ -105,16 +142,23 @@ def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
 def _check_header(name: str, shape: tuple[int, ...], dtype: np.dtype, file_size: int) -> None:
     if dtype.hasobject:
         raise ArchiveError(f"{name}: the array holds Python objects, which are never unpickled")
-    cells = 1
-    for size in shape:  # Python integers: a product in int64 could overflow
-        if not isinstance(size, int) or size < 0:
-            raise ArchiveError(f"{name}: the array is damaged or cut short")
-        cells *= size
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise ArchiveError(f"{name}: the array is damaged or cut short")
+    cells = math.prod(shape)  # Python integers: a product in int64 could overflow
+    places = math.prod(max(size, 1) for size in shape)  # rows and frames without numbers, too
     if cells > MAX_CELLS or cells * dtype.itemsize > MAX_BYTES:
-        size = " x ".join(str(s) for s in shape)
         raise ArchiveError(
-            f"{name}: {size} numbers are more than the {MAX_CELLS // 1_000_000} million "
-            "AttnScope reads"
+            f"{name}: {_product(shape) or 1} numbers of {dtype.itemsize} bytes are more than the "
+            f"{MAX_CELLS // 1_000_000} million AttnScope reads"
         )
     if cells * dtype.itemsize > file_size:
         raise ArchiveError(f"{name}: the array is damaged or cut short")
+    if cells * dtype.itemsize == 0 and places > MAX_EMPTY:
+        raise ArchiveError(f"{name}: the shape {_product(shape)} holds nothing")
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    """A shape for people; a file may say sizes of a thousand digits."""
+    return " x ".join(
+        str(size) if size < 10**12 else f"10^{len(str(size)) - 1}" for size in shape[:5]
+    )

@@ -89,6 +89,8 @@ def from_npy(
         raise AlignmentError(str(error)) from None
     if weights.ndim < 2:
         raise AlignmentError(f"weights: rows and frames are needed, not {weights.ndim} dimensions")
+    if not weights.size:
+        raise AlignmentError(f"weights: the shape {weights.shape} has no rows, heads or frames")
     tokens = [str(number) for number in range(1, weights.shape[-2] + 1)]
     return Alignment.from_arrays(
         weights, tokens, options.frame_seconds, renormalise=options.renormalise

@@ -97,7 +97,8 @@ class Maps:
     @classmethod
     def heads_of(cls, alignment: "Alignment", chosen: slice = slice(None)) -> "Maps":
         """Heads of an alignment as maps of their own, all of them layer by layer or some."""
-        maps = alignment.weights.reshape(-1, *alignment.weights.shape[2:])[chosen]
+        layers, heads, *shape = alignment.weights.shape  # -1 could not be told without tokens
+        maps = alignment.weights.reshape(layers * heads, *shape)[chosen]
         maps = unit_rows(maps)
         count = len(maps)
         return cls.from_arrays(

@@ -1,8 +1,7 @@
 """Alignment files of any toolkit that a user brought, in the form of Compare's results."""
 
 import hashlib
-import io
-import zipfile
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from analysis import foreign
 from analysis.alignment import ARRAYS, Alignment, AlignmentError
+from analysis.archive import ArchiveError, unpacked_bytes
 from analysis.diagnosis import diagnose
 from analysis.foreign import ReadOptions
 from analysis.labels import words
@@ -160,13 +160,9 @@ def _check_size(file: File) -> None:
     size = len(file.content)
     if file.kind == ".npz":
         try:
-            with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
-                members = {f"{name}.npy" for name in ARRAYS}
-                size = sum(
-                    each.file_size for each in archive.infolist() if each.filename in members
-                )
-        except Exception:  # zipfile raises unrelated types on damage; the reader says what is wrong
-            return
+            size = unpacked_bytes(file.content, ARRAYS)
+        except ArchiveError as error:
+            raise AlignmentError(str(error)) from None
     if size > BYTES:
         raise AlignmentError(
             f"the file holds {size / 10**6:.0f} MB of arrays, more than the {BYTES // 10**6} MB "
@@ -178,13 +174,16 @@ def _with_speech(alignment: Alignment, recording: Recording | None) -> Alignment
     """The alignment with the recording's voice activity, unless the file brought its own."""
     if alignment.speech is not None or recording is None:
         return alignment
-    first = round(alignment.start_seconds * SAMPLE_RATE)
-    samples = recording.samples[max(0, first) :]
-    if first < 0:
-        samples = np.concatenate([np.zeros(-first, np.float32), samples])
+    before = max(0, math.ceil(-alignment.start_seconds / alignment.frame_seconds))  # frames
+    before = min(before, alignment.frames)
+    start = alignment.start_seconds + before * alignment.frame_seconds
+    samples = recording.samples[max(0, round(start * SAMPLE_RATE)) :]
     if not len(samples):
         return alignment
-    speech = speech_frames(samples, SAMPLE_RATE, alignment.frames, alignment.frame_seconds)
+    speech = np.zeros(alignment.frames, bool)
+    speech[before:] = speech_frames(
+        samples, SAMPLE_RATE, alignment.frames - before, alignment.frame_seconds
+    )
     return replace(alignment, speech=speech)
 
 

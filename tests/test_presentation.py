@@ -82,7 +82,7 @@ def test_keys_stay_those_of_their_slides():
         ('<p class="attn-text" onclick="x()">a</p>', '<p class="attn-text">a</p>'),
         ('<p class="other">a</p>', "<p>a</p>"),
         ("a<script>alert(1)</script>b", "ab"),
-        ("<svg><script>x</script><p>y</p></svg>z", "z"),
+        ("<svg><script>x</script><g>y</g></svg>z", "z"),
         ("<a href='javascript:x'>link</a>", "link"),
         ('<img src="x" onerror="y">', "<img>"),
         ('<img src="data:image/png;base64,QUI=">', '<img src="data:image/png;base64,QUI=">'),
@@ -90,10 +90,11 @@ def test_keys_stay_those_of_their_slides():
         ('<button data-pick="x" title="t">5</button>', '<span title="t">5</span>'),
         ('<button data-from="1.5" data-to="x">5</button>',
          '<button data-from="1.5" type="button">5</button>'),
-        ('<td style="--share:0.5">1</td>', '<td style="--share:0.5">1</td>'),
-        ('<td style="--share:0.5;background:url(x)">1</td>', "<td>1</td>"),
+        ('<b style="--share:0.5">1</b>', '<b style="--share:0.5">1</b>'),
+        ('<b style="--share:0.5;background:url(x)">1</b>', "<b>1</b>"),
+        ("<td>1</td>", "1"),  # outside of a table it is none
         ("<p>open <b>both", "<p>open <b>both</b></p>"),
-        ("</p>never opened", "never opened"),
+        ("</b>never opened", "never opened"),
         ("<b><i>crossed</b></i>", "<b><i>crossed</i></b>"),
         ("<!-- x --><?php y ?><!doctype html>z", "z"),
         ("&lt;script&gt;", "&lt;script&gt;"),
@@ -256,7 +257,7 @@ def with_figure(change) -> bytes:
         lambda figure: figure["data"].clear(),
         lambda figure: figure["data"].append({"type": "heatmap", "nonsense": 1}),
         lambda figure: figure.update(frames=[]),
-        lambda figure: figure["layout"].update(height=float("nan")),
+        lambda figure: figure["layout"].update(height="tall"),
     ],
 )
 def test_figures_that_are_not_ours_are_refused(change):
@@ -283,5 +284,38 @@ def test_a_small_file_that_unpacks_without_end_is_refused(monkeypatch):
 
 def test_html_in_a_file_is_cleaned_when_it_is_opened():
     found = json.loads(json.dumps(GOOD))
-    found["slides"][0]["panels"][0]["body"] = "<p onclick=x>a<script>b</script></p>"
-    assert read(file_of(found)).slides[0].panels[0].body == "<p>a</p>"
+    found["slides"][0]["panels"][0]["body"] = '<p onclick="x" class="attn-a">a</p>'
+    assert read(file_of(found)).slides[0].panels[0].body == '<p class="attn-a">a</p>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<script>b</script>",
+        "<p onclick=x>a</p>",
+        "<!-- a -->",
+        "<b>" * 100_000 + "</i>" * 400_000,
+        "<!--" * 400_000,
+        "<![CDATA[" * 200_000,
+        "<div>" * 300_000,
+        "<b></b>" * 200_000,
+        "<p>" + "".join(f'<b title="{n}">' for n in range(1_000)) + "</p><p>x</p>" * 9_000,
+        "<b><i></b></i>",
+        "<b>",
+        "</b>",
+        "<b" + " a" * 900_000,
+        '<b title="' * 90_000,
+        "<table><tr><td>" * 20 + "</td></tr></table>" * 20,
+    ],
+)
+def test_html_that_no_view_consists_of_is_refused_in_little_time(body):
+    found = json.loads(json.dumps(GOOD))
+    found["slides"][0]["panels"][0]["body"] = body
+    with pytest.raises(SavedError, match="damaged"):
+        read(file_of(found))
+
+
+def test_a_set_that_takes_more_memory_than_its_text_is_refused():
+    found = GOOD | {"slides": [[]] * 3_000_000}
+    with pytest.raises(SavedError, match="damaged"):
+        read(file_of(found))

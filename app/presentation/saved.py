@@ -18,7 +18,8 @@ from typing import Any
 import plotly.graph_objects as go
 import soundfile
 
-from app.presentation.clean import clean
+from analysis.io.json_document import parse
+from app.presentation.clean import check_form, clean
 from app.presentation.deck import (
     LONGEST_CAPTION,
     LONGEST_TITLE,
@@ -89,11 +90,11 @@ def read(content: bytes) -> Deck:
     if found is None:
         raise SavedError(NOT_OURS)
     try:
-        return _deck(json.loads(_unpacked(found[1])))
+        return _deck(parse(_unpacked(found[1]), BYTES))
     except SavedError:
         raise
-    # Many unrelated errors, and Plotly's own; RecursionError is JSON nested without end.
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError,
+    # Many unrelated errors, and Plotly's own.
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError,
             zlib.error, binascii.Error, soundfile.SoundFileError) as error:  # fmt: skip
         raise SavedError(DAMAGED) from error
 
@@ -120,7 +121,7 @@ def _deck(found: Any) -> Deck:
     return Deck(title).added(*(_slide(each, sounds) for each in found["slides"]))
 
 
-def _text(value: Any, longest: int = 100_000) -> str:
+def _text(value: Any, longest: int) -> str:
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError("not a text, or too long")
     value.encode()  # half a surrogate could not be written again
@@ -155,10 +156,16 @@ def _slide(found: Any, sounds: Mapping[str, Sound]) -> Slide:
 def _panel(found: Any) -> Panel:
     return Panel(
         _text(found["name"], 500),
-        clean(_text(found["head"])),
+        _html(found["head"], 100_000),
         _figure(found["figure"]),
-        clean(_text(found["body"], 2_000_000)),
+        _html(found["body"], 2_000_000),
     )
+
+
+def _html(value: Any, longest: int) -> str:
+    text = _text(value, longest)
+    check_form(text)
+    return clean(text)
 
 
 def _figure(found: Any) -> str:
