@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from models import schema
 from models.text import Alphabet
 
 FORMAT = 1
 MODEL_FILES = (".safetensors", ".json", ".txt")  # of a model's folder: weights, sizes, vocabulary
-_OBJECTS = ("config", "training", "scores")  # fields of a card that hold values by name
+MAX_CARD = 5_000_000  # bytes
 
 
 class CheckpointError(ValueError):
@@ -110,27 +113,29 @@ def read_card(path: Path) -> Card:
     """
     card = path.with_suffix(".json")
     try:
-        values = json.loads(card.read_text(encoding="utf-8"))
-        found = values.get("format", FORMAT)
-        if not found > FORMAT:
+        with card.open("rb") as file:
+            values = schema.values_of(file.read(MAX_CARD + 1), MAX_CARD)
+        newer = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
+        if not (isinstance(newer, int) and newer > FORMAT):
             return _card(values)
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} has no card {card.name} beside it") from None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise CheckpointError(f"{card.name} is not a checkpoint card AttnScope can read") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{card.name} is not a checkpoint card AttnScope can read ({error})"
+        ) from None
     raise CheckpointError(
-        f"{card.name} is of format {found}, of which this AttnScope knows {FORMAT}: "
+        f"{card.name} is of format {newer}, of which this AttnScope knows {FORMAT}: "
         "a newer AttnScope is needed"
     )
 
 
-def _card(values: dict[str, Any]) -> Card:
+def _card(values: Any) -> Card:
     """A card of our format, or the error that `read_card` puts into words."""
-    alphabet = Alphabet(tuple(values["alphabet"])).tokens
-    card = Card(**values | {"alphabet": alphabet})
-    objects = all(isinstance(getattr(card, name), dict) for name in _OBJECTS)
-    if card.format != FORMAT or not objects or not all(isinstance(each, str) for each in alphabet):
-        raise ValueError
+    card = schema.convert(values, Card, only=True)
+    if card.format != FORMAT:
+        raise ValueError(f"format must be {FORMAT}")
+    Alphabet(card.alphabet)
     return card
 
 
@@ -146,20 +151,9 @@ def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
     CheckpointError
         Where the file is missing, is not safetensors, or does not fit the model.
     """
-    expected = {
-        name: tuple(tensor.shape)
-        for name, tensor in model.state_dict().items()
-        if not name.startswith(leave_out)
-    }
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            _compare(expected, found, path.name)
-            tensors = {name: file.get_tensor(name) for name in found}
-    except (FileNotFoundError, IsADirectoryError):
-        raise CheckpointError(f"there is no checkpoint {path.name}; train it first") from None
-    except SafetensorError:
-        raise CheckpointError(f"{path.name} is not a safetensors file") from None
+    with _opened(path) as file:
+        names = _compare(model, file, path.name, leave_out)
+        tensors = {name: file.get_tensor(name) for name in names}
     if any(t.is_floating_point() and not torch.isfinite(t).all() for t in tensors.values()):
         raise CheckpointError(f"{path.name} holds NaN or infinite weights")
     unmade = any(parameter.is_meta for parameter in model.parameters())
@@ -168,7 +162,39 @@ def load(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
     model.load_state_dict(tensors, strict=not leave_out, assign=unmade)
 
 
-def _compare(expected: dict, found: dict, name: str) -> None:
+def check(model: nn.Module, path: Path, leave_out: tuple[str, ...] = ()) -> None:
+    """See that a checkpoint fits a model, which may be on the meta device, by its header alone.
+
+    So that sizes in a card, which may say anything, ask for no memory that the file does not have.
+
+    Raises
+    ------
+    CheckpointError
+        As `load`.
+    """
+    with _opened(path) as file:
+        _compare(model, file, path.name, leave_out)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError):
+        raise CheckpointError(f"there is no checkpoint {path.name}; train it first") from None
+    except SafetensorError:
+        raise CheckpointError(f"{path.name} is not a safetensors file") from None
+
+
+def _compare(model: nn.Module, file: Any, name: str, leave_out: tuple[str, ...]) -> list[str]:
+    """Names of the tensors in a file that are, with their shapes, those of the model."""
+    expected = {
+        key: tuple(tensor.shape)
+        for key, tensor in model.state_dict().items()
+        if not key.startswith(leave_out)
+    }
+    found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     for key in sorted(expected.keys() | found.keys()):
         if key not in found:
             raise CheckpointError(f"{name} lacks the tensor {key}")
@@ -177,3 +203,4 @@ def _compare(expected: dict, found: dict, name: str) -> None:
         if expected[key] != found[key]:
             shapes = f"{found[key]} where {expected[key]} is needed"
             raise CheckpointError(f"{name} has a wrong shape for {key}: {shapes}")
+    return list(found)

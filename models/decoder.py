@@ -18,6 +18,7 @@ from models.attention.base import (
     repeat,
 )
 from models.packed import Packed
+from models.schema import Layers, Size
 
 TABLE = 256  # tokens up to which what they add to the gates is computed before the first step
 
@@ -58,9 +59,9 @@ class DecoderState(NamedTuple):
 class DecoderOptions:
     """Sizes of an `LSTMDecoder` and of its attention."""
 
-    embedding_dim: int = 128  # size of a character's embedding
-    units: int = 320  # LSTM units in each layer
-    layers: int = 1  # LSTM layers; the first one's state is the query
+    embedding_dim: Size = 128  # size of a character's embedding
+    units: Size = 320  # LSTM units in each layer
+    layers: Layers = 1  # LSTM layers; the first one's state is the query
     dropout: float = 0.0  # on embeddings, on the query and between layers
     context_residual: bool = False  # the output also sees the context
     attention: Sizes = field(default_factory=Sizes)  # each mechanism takes those it needs

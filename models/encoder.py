@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.features import MEL_BINS
+from models.schema import Layers, Size
 
 SUBSAMPLING = 4  # two stride-2 convolutions: 10 ms features become 40 ms attention frames
 
@@ -16,14 +17,14 @@ SUBSAMPLING = 4  # two stride-2 convolutions: 10 ms features become 40 ms attent
 class EncoderOptions:
     """Sizes of an `Encoder`."""
 
-    vocabulary: int = 30  # CTC outputs, blank included
-    channels: int = 32  # of both convolutions
-    projection: int = 320  # input size of the first recurrent layer
-    units: int = 256  # LSTM cells a direction
-    layers: int = 3  # bidirectional LSTM layers
+    vocabulary: Size = 30  # CTC outputs, blank included
+    channels: Size = 32  # of both convolutions
+    projection: Size = 320  # input size of the first recurrent layer
+    units: Size = 256  # LSTM cells a direction
+    layers: Layers = 3  # bidirectional LSTM layers
     dropout: float = 0.1  # between recurrent layers, training only
-    phones: int = 0  # outputs of the auxiliary phone CTC, used in training only
-    slow_layers: int = 0  # residual layers at half the frame rate, before the last layer
+    phones: Size = 0  # outputs of the auxiliary phone CTC, used in training only
+    slow_layers: Layers = 0  # residual layers at half the frame rate, before the last layer
     conditioned: bool = False  # layers from the third on are told what those before have spelt
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from analysis.alignment import Alignment
 from analysis.speech_activity import speech_frames
-from models import anatomy, checkpoint, ctc, search
+from models import anatomy, checkpoint, ctc, schema, search
 from models.anatomy import Change, Step
-from models.attention.base import Sizes
 from models.audio import Recording
 from models.checkpoint import Card, CheckpointError
 from models.decoder import Decoder
@@ -108,6 +107,7 @@ def _info(name: str, family: str, title: str, paper: str, folder: Path) -> Varia
     except CheckpointError:
         card = None  # a broken card is reported by load_variant, when the variant is asked for
     parameters = card.training.get("parameters") if card else None
+    parameters = parameters if isinstance(parameters, int) else None
     return VariantInfo(name, family, title, paper, parameters, path if card else None, card)
 
 
@@ -168,6 +168,8 @@ def load_variant(name: str, folder: Path | None = None) -> "Variant":
         encoder_dim = 2 * options_of(EncoderOptions, encoder_card).units
     with _fitting(path):
         options = options_of(decoders()[name].options, card)
+        with torch.device("meta"):
+            checkpoint.check(build(name, len(card.alphabet), encoder_dim, options), path)
         decoder = build(name, len(card.alphabet), encoder_dim, options)
     checkpoint.load(decoder, path)
     return Variant(info, Alphabet(card.alphabet), decoder.eval())
@@ -190,10 +192,7 @@ def _fitting(path: Path) -> Iterator[None]:
 
 def options_of(kind: type, card: Card) -> Any:
     """The sizes that a card holds, as the model's frozen dataclass of options."""
-    config = dict(card.config)
-    if "attention" in config:
-        config["attention"] = Sizes(**config["attention"])
-    return kind(**config)
+    return schema.convert(card.config, kind, only=True)
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ class Alphabet:
     tokens: tuple[str, ...] = ENGLISH  # blank first, end of sentence last
 
     def __post_init__(self) -> None:
-        if self.tokens[0] != BLANK or self.tokens[-1] != EOS:
+        if self.tokens[:1] != (BLANK,) or self.tokens[-1:] != (EOS,):
             raise ValueError(f"an alphabet starts with {BLANK} and ends with {EOS}")
         if len(set(self.tokens)) != len(self.tokens):
             raise ValueError("an alphabet has every token once")

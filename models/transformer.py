@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.attention.base import Intervention, share, valid_frames
 from models.decoder import Decoder, DecoderStep
 from models.memory import available_bytes, require
+from models.schema import Count, Layers, Number, Size
 from models.transformer_layers import (
     Attended,
     DecoderLayer,
@@ -34,14 +35,14 @@ class TransformerOptions:
     that look around in the audio as layers that write.
     """
 
-    dim: int = 128  # of every position, even
-    heads: int = 4  # of every attention
-    encoder_layers: int = 2  # self-attention on the shared encoder
-    decoder_layers: int = 2  # self-attention and cross-attention
-    inner: int = 512  # of feed-forward layers
+    dim: Size = 128  # of every position, even
+    heads: Size = 4  # of every attention
+    encoder_layers: Layers = 2  # self-attention on the shared encoder
+    decoder_layers: Layers = 2  # self-attention and cross-attention
+    inner: Size = 512  # of feed-forward layers
     dropout: float = 0.0  # on inputs, inside feed-forward layers and on what a sublayer adds
-    pace: float = 2.0  # frames from one token to the next, roughly: positions are counted in frames
-    start: int = 0  # in training, half of the sentences count from a random number below this
+    pace: Number = 2.0  # frames from one token to the next, roughly: positions count frames
+    start: Count = 0  # in training, half of the sentences count from a random number below this
 
     def __post_init__(self) -> None:
         if self.dim % 2 or min(self.dim, self.encoder_layers, self.decoder_layers) < 1:

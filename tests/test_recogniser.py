@@ -18,6 +18,7 @@ from models.registry import decoders
 from models.search import SearchOptions
 from models.training import report, score
 from tests.conftest import TINY_ENCODER, hum
+from tests.limited import run_limited
 
 
 def recording(seconds: float) -> Recording:
@@ -133,9 +134,45 @@ def test_cards_that_cannot_be_read_are_refused(folder):
 def test_a_card_whose_values_are_damaged_is_refused(folder, name, change):
     card = folder / f"{name}.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | change))
-    assert refused(folder) == f"{name}.json is not a checkpoint card AttnScope can read"
+    assert f"{name}.json is not a checkpoint card AttnScope can read (" in refused(folder)
     listed = {info.name: info for info in variants(folder)}
     assert listed["ctc" if name == "encoder" else name].card is None
+
+
+SIZES = """
+from pathlib import Path
+from models.checkpoint import CheckpointError
+from models.recogniser import load_encoder, load_variant
+import json
+folder, changes = Path(values[0]), values[1]
+for name, field, size in changes:
+    path = folder / f"{name}.json"
+    before = path.read_text()
+    card = json.loads(before)
+    inside = card["config"] if field in card["config"] else card["config"]["attention"]
+    inside[field] = size
+    path.write_text(json.dumps(card))
+    try:
+        load_encoder(folder) if name == "encoder" else load_variant(name, folder)
+    except CheckpointError as error:
+        print(name, field, size, error)
+    else:
+        print("loaded", name, field, size)
+    path.write_text(before)
+"""
+
+
+def test_absurd_sizes_in_a_card_are_refused_before_memory_is_asked_for(folder):
+    shaped = {
+        "encoder": ("vocabulary", "channels", "projection", "units", "layers", "slow_layers"),
+        "transformer": ("dim", "inner", "encoder_layers", "decoder_layers"),
+        "multi_head_loc": ("embedding_dim", "units", "layers", "attention_dim", "kernel"),
+    }
+    changes = [(name, field, 60_000) for name in shaped for field in shaped[name]]
+    changes += [(name, shaped[name][0], 10**400) for name in shaped]
+    lines = run_limited(SIZES, str(folder), changes, memory=6_000_000_000).splitlines()
+    assert [line for line in lines if line.startswith("loaded")] == []
+    assert len(lines) == len(changes)
 
 
 @pytest.mark.parametrize("content", ["[]", "5", "[" * 100_000])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.alignment import Alignment
+from models.schema import Count, Name, Number
 
 
 class ReportError(ValueError):
@@ -17,9 +18,9 @@ class ReportError(ValueError):
 class Evidence:
     """Where a failure is seen."""
 
-    kind: str
-    tokens: tuple[int, int]  # first row, row after the last
-    seconds: tuple[float, float]
+    kind: Name
+    tokens: tuple[Count, Count]  # first row, row after the last
+    seconds: tuple[Number, Number]
 
 
 @dataclass(frozen=True, eq=False)

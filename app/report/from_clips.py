@@ -1,14 +1,17 @@
 """A report of what `compare` found: results at hand, or the JSON it wrote."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
+from analysis.normalisers import NORMALISERS
 from app.comparison import SCHEMA, ClipResult, VariantResult
-from app.report.content import Case, Heard, Report, ReportError, evidence
+from app.report.content import Case, Evidence, Heard, Report, ReportError, evidence
+from models import schema
 from models.audio import AudioError, load, plain
 from models.recogniser import variants
+from models.schema import SchemaError
 
 TITLE = "How each mechanism listened"
 
@@ -50,43 +53,72 @@ def from_json(path: Path) -> Report:
     ReportError
         Where the file is not of that kind.
     """
+    name = plain(path.name)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] != SCHEMA:
-            raise ReportError(f"{plain(path.name)} was written by another version of AttnScope")
-        if not values["clips"]:
-            raise ReportError(f"{plain(path.name)} holds no recording: none could be decoded")
-        cases = tuple(map(_case, values["clips"]))
-        normalizer = values["clips"][0]["normalizer"]
-    except (OSError, UnicodeDecodeError, ValueError, LookupError, TypeError) as error:
-        if isinstance(error, ReportError):
-            raise
+        with path.open("rb") as file:
+            values = schema.values_of(file.read(schema.MAX_BYTES + 1))
+        if isinstance(values, dict) and values.get("schema", SCHEMA) != SCHEMA:
+            raise ReportError(f"{name} was written by another version of AttnScope")
+        compared = schema.convert(values, _Compared)
+    except OSError as error:
+        raise ReportError(f"{name} cannot be read ({error.strerror})") from None
+    except SchemaError as error:
         raise ReportError(
-            f"{plain(path.name)} is neither a run nor what `compare --json` writes"
+            f"{name} is neither a run nor what `compare --json` writes ({error})"
         ) from None
-    return _report(cases, {info.name: info.title for info in variants()}, normalizer)
+    if not compared.clips:
+        raise ReportError(f"{name} holds no recording: none could be decoded")
+    titles = {info.name: info.title for info in variants()}
+    return _report(tuple(map(_case, compared.clips)), titles, compared.clips[0].normalizer)
 
 
-def _case(found: dict[str, Any]) -> Case:
-    clip = found["clip"]
+@dataclass(frozen=True)
+class _Variant:
+    """What is read of a variant's result in a clip."""
+
+    name: schema.Name
+    text: schema.Text
+    verdict: schema.Name
+    wer: schema.Number | None
+    failures: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class _Recording:
+    path: schema.Text
+    seconds: schema.Seconds
+    warnings: tuple[schema.Text, ...]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    clip: _Recording
+    reference: schema.Text | None
+    normalizer: Literal[tuple(NORMALISERS)]
+    variants: tuple[_Variant, ...]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What is read of the document."""
+
+    schema: int
+    clips: tuple[_Clip, ...]
+
+
+def _case(clip: _Clip) -> Case:
     heard = tuple(
-        Heard(
-            each["name"],
-            each["text"],
-            each["verdict"],
-            each["wer"],
-            tuple(map(evidence, each["failures"])),
-            None,
-        )
-        for each in found["variants"]
+        Heard(result.name, result.text, result.verdict, result.wer, result.failures, None)
+        for result in clip.variants
     )
+    recording = clip.clip
     return Case(
-        plain(Path(clip["path"]).name),
-        clip["seconds"],
-        found["reference"],
+        plain(Path(recording.path).name),
+        recording.seconds,
+        clip.reference,
         heard,
-        _samples(clip["path"], clip["seconds"]),
-        tuple(clip["warnings"]),
+        _samples(recording.path, recording.seconds),
+        recording.warnings,
     )
 
 

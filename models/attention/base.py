@@ -22,6 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.schema import Size
+
 FAMILIES = (
     "no attention",
     "content",
@@ -92,14 +94,14 @@ class Intervention:
 class Sizes:
     """One set of sizes for all mechanisms; each takes those that its constructor names."""
 
-    attention_dim: int = 256  # of the space where queries meet keys, over all heads
-    heads: int = 4  # multi-head mechanisms only
-    channels: int = 10  # filters of a location convolution (per head)
-    kernel: int = 31  # their taps in frames, odd
-    window: int = 5  # past maps that location2d looks at
-    chunk: int = 8  # frames that mocha reads, back from where it stops
-    mixtures: int = 5  # Gaussians of gmm
-    previous_dim: int = 0  # last entries of the query that are the previous output (forward_ta)
+    attention_dim: Size = 256  # of the space where queries meet keys, over all heads
+    heads: Size = 4  # multi-head mechanisms only
+    channels: Size = 10  # filters of a location convolution (per head)
+    kernel: Size = 31  # their taps in frames, odd
+    window: Size = 5  # past maps that location2d looks at
+    chunk: Size = 8  # frames that mocha reads, back from where it stops
+    mixtures: Size = 5  # Gaussians of gmm
+    previous_dim: Size = 0  # last entries of the query that are the previous output (forward_ta)
 
     def __post_init__(self) -> None:
         for size in fields(self):
