@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.labels import is_space, is_special
+from analysis.labels import kinds
 from analysis.smoothing import smoothed
 
 if TYPE_CHECKING:
@@ -201,13 +201,10 @@ def row_entropy(weights: np.ndarray) -> np.ndarray:
 
 
 def _kinds(labels: Sequence[Sequence[str]], most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Special, space and length of every token, each (batch, most): every spelling is read once."""
-    known: dict[str, int] = {}
-    numbers = np.zeros((len(labels), most), np.int64)
+    """Special, space and length of every token, each (batch, most)."""
+    special, space = np.zeros((2, len(labels), most), bool)
+    lengths = np.zeros((len(labels), most), np.int64)
     for item, tokens in enumerate(labels):
-        numbers[item, : len(tokens)] = [known.setdefault(token, len(known)) for token in tokens]
-    spellings = list(known) or [""]
-    lengths = np.array([len(token.strip()) for token in spellings], np.int64)
-    real = np.arange(most) < np.array([len(tokens) for tokens in labels], np.int64)[:, None]
-    special, space = is_special(spellings)[numbers], is_space(spellings)[numbers]
-    return special & real, space & real, lengths[numbers] * real
+        row = slice(len(tokens))
+        special[item, row], space[item, row], lengths[item, row] = kinds(tuple(tokens))
+    return special, space, lengths

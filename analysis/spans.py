@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.alignment import Alignment
+from analysis.token_text import joined, token_texts
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def make_span(
         inside = rows
     start, end = int(rows[0]), int(rows[-1]) + 1
     low, high = quoted or (start, end)
-    begins = [row for row in range(low, high) if _begins_word(alignment.tokens, row)]
+    texts = token_texts(alignment.tokens)
+    begins = [row for row in range(low, high) if _begins_word(texts, row)]
     moved = begins[0] - low if begins else 0
     if high + moved <= end:
         low, high = low + moved, high + moved
@@ -53,16 +55,20 @@ def make_span(
 
 
 def spelled(alignment: Alignment, start: int, end: int) -> str:
-    """Rows as readable text: words keep spaces between them, characters do not."""
-    lexical = alignment.rows.lexical
-    tokens = [alignment.tokens[row] for row in range(start, end) if lexical[row]]
-    if any(not token.strip() for token in alignment.tokens) or all(len(t) == 1 for t in tokens):
-        return "".join(tokens).strip()
-    return " ".join(token.strip() for token in tokens)
+    """Rows as readable text: words keep spaces between them, characters and pieces do not."""
+    tokens, lexical = alignment.tokens, alignment.rows.lexical
+    texts = token_texts(tokens)
+    chosen = [texts[row] for row in range(start, end) if lexical[row]]
+    spaced = any(text[:1] == " " or not text.strip() for text in texts if text)
+    if spaced or all(len(text) <= 1 for text in chosen):
+        return "".join(chosen).strip()
+    return joined(text.strip() for text in chosen)
 
 
-def _begins_word(tokens: Sequence[str], row: int) -> bool:
-    return bool(tokens[row].strip()) and (row == 0 or not tokens[row - 1].strip())
+def _begins_word(texts: Sequence[str], row: int) -> bool:
+    return bool(texts[row].strip()) and (
+        row == 0 or texts[row][0] == " " or (texts[row - 1] != "" and not texts[row - 1].strip())
+    )
 
 
 def merged(spans: list[Span]) -> tuple[Span, ...]:

@@ -15,6 +15,7 @@ from scipy.ndimage import median_filter
 from analysis.alignment import Alignment
 from analysis.errors import edit_alignment
 from analysis.labels import is_special, words
+from analysis.token_text import token_texts
 
 FILTER_SECONDS = 0.14  # Whisper's 7 frames of 20 ms; wider than that hides short sounds
 
@@ -85,8 +86,8 @@ def timing(tokens: Sequence[str], starts: Sequence[float], ends: Sequence[float]
     """Times of tokens (seconds, those of special tokens are not looked at) and of their words."""
     special = is_special(tokens)
     timed = tuple(
-        Timed(token, float(starts[row]), float(ends[row]), (row, row + 1))
-        for row, token in enumerate(tokens)
+        Timed(text, float(starts[row]), float(ends[row]), (row, row + 1))
+        for row, text in enumerate(token_texts(tokens))
         if not special[row]
     )
     spelled = tuple(

@@ -15,6 +15,7 @@ from analysis.diagnosis import diagnose
 from analysis.foreign import ReadOptions
 from analysis.labels import words
 from analysis.speech_activity import speech_frames
+from analysis.token_text import joined
 from app.backend import Outcome, Store
 from app.comparison import VariantResult
 from models.audio import Recording
@@ -191,4 +192,4 @@ def _text(alignment: Alignment) -> str:
     """What was decoded: the file's own text, or its tokens put together."""
     if alignment.text is not None:
         return alignment.text
-    return " ".join(word.text for word in words(alignment.tokens))
+    return joined(word.text for word in words(alignment.tokens))

@@ -277,7 +277,7 @@ def test_tokens_become_whole_characters(numbers, pieces, text):
 @given(st.text(max_size=20))
 def test_any_text_survives_its_bytes(text):
     tokens = tuple(
-        next(char for char, byte in whisper_models._BYTES.items() if byte == value)
+        next(char for char, byte in whisper_models.BYTE_NAMES.items() if byte == value)
         for value in range(256)
     )
     alphabet = ByteAlphabet((*tokens, "<|endoftext|>"), frozenset({256}), 256)

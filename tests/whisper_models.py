@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from models.interop.whisper.pieces import _BYTES
+from analysis.token_text import BYTE_NAMES
 
 MERGES = ["Ġ t", "h e", "Ġt he", "Ã ©", "i n"]
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>",
@@ -15,7 +15,7 @@ WINDOW_SECONDS = 2  # of this model, where real ones have 30
 
 
 def tokenizer() -> "transformers.WhisperTokenizer":
-    vocabulary = {name: number for number, name in enumerate(_BYTES)}
+    vocabulary = {name: number for number, name in enumerate(BYTE_NAMES)}
     for merge in MERGES:
         vocabulary[merge.replace(" ", "")] = len(vocabulary)
     pairs = [tuple(merge.split()) for merge in MERGES]

@@ -7,6 +7,7 @@ import numpy as np
 from analysis.alignment import Alignment
 from analysis.formats.timed import Piece, TimedText
 from analysis.timing import Timed, Timing, attention_timing, timing
+from analysis.token_text import is_unspaced, joined
 
 
 def timed_text(
@@ -47,7 +48,7 @@ def timed_text(
         name=name,
         variant=alignment.variant or "",
         seconds=end,
-        text=" ".join(word.text for word in words) if alignment.text is None else alignment.text,
+        text=joined(w.text for w in words) if alignment.text is None else alignment.text,
         words=words,
         tokens=tuple(piece(token) for token in found.tokens),
         reference=alignment.reference,
@@ -57,6 +58,8 @@ def timed_text(
 def _as_written(words: Sequence[Timed], text: str | None) -> Sequence[Timed]:
     """The words of the text: where it is a single one, its letters are not words of their own."""
     if len(words) < 2 or text is None or "".join(word.text for word in words) != text.strip():
+        return words
+    if is_unspaced(text):
         return words
     first, last = words[0], words[-1]
     return (Timed(text.strip(), first.start, last.end, (first.rows[0], last.rows[1])),)

@@ -14,7 +14,7 @@ from analysis.runs import find_runs
 from analysis.timing import Timing
 from app.charts.axes import frame, seconds_axis
 from app.charts.beside import beside
-from app.charts.labels import row_labels, shown_token
+from app.charts.labels import row_labels, shown_tokens
 from app.charts.levels import Levels, mean_pool, to_levels
 from app.charts.names import name_places
 from app.theme import Palette, sign
@@ -207,7 +207,7 @@ def _meta(
     return {
         "kind": "map",
         "variant": variant or "",
-        "tokens": [shown_token(token) for token in tokens],
+        "tokens": shown_tokens(tokens),
         "peaks": [round(float(peak), 3) for peak in peaks],
         "top": levels.top,
     }

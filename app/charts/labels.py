@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from analysis.token_text import token_texts
 from app.spelling import words_of
 
 SMALLEST_ROW = 10.0  # pixels a row needs to carry its own label
@@ -12,6 +13,12 @@ SHOWN = {" ": "␣", "<sos>": "‹start›", "<eos>": "‹end›", "<blank>": "�
 def shown_token(token: str) -> str:
     """A token as people can see it: a space is invisible on an axis."""
     return SHOWN.get(token, token)
+
+
+def shown_tokens(tokens: Sequence[str]) -> list[str]:
+    """Tokens of a row as people read them; a dot where one is the rest of a character's bytes."""
+    both = zip(token_texts(tokens), tokens, strict=True)
+    return [shown_token(text if text or not token else "·") for text, token in both]
 
 
 def as_text(label: str) -> str:
@@ -45,9 +52,9 @@ def row_labels(tokens: Sequence[str], row_pixels: float) -> list[str]:
     with its words (at their middle row), and other tokens with as many labels as fit.
     """
     if row_pixels >= SMALLEST_ROW:
-        return [as_text(_short(shown_token(token))) for token in tokens]
-    if _is_spelled(tokens):
+        return [as_text(_short(token)) for token in shown_tokens(tokens)]
+    if _is_spelled(token_texts(tokens)):
         labels = {(first + last - 1) // 2: word for first, last, word in words_of(tokens)}
     else:
-        labels = {row: shown_token(token) for row, token in enumerate(tokens)}
+        labels = dict(enumerate(shown_tokens(tokens)))
     return _spaced(labels, len(tokens), row_pixels)

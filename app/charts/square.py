@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from app.charts.axes import LEFT, RIGHT, frame, seconds_axis
 from app.charts.beside import beside
-from app.charts.labels import row_labels, shown_token
+from app.charts.labels import row_labels, shown_tokens
 from app.charts.levels import Levels
 from app.theme import Palette
 
@@ -97,8 +97,8 @@ def tokens_map(
         },
         meta=_meta("tokens", levels, on_global)
         | {
-            "tokens": [shown_token(token) for token in tokens],
-            "columns": [shown_token(token) for token in columns],
+            "tokens": shown_tokens(tokens),
+            "columns": shown_tokens(columns),
             "peaks": [round(float(peak), 3) for peak in peaks],
         },
     )

@@ -4,8 +4,10 @@ Its tokens are bytes, not characters: one letter of many scripts is spread over 
 piece is the fewest tokens that are whole characters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from analysis.token_text import BYTE_NAMES
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,5 @@ def _incomplete(content: bytes) -> bool:
 def token_bytes(token: str) -> bytes:
     """The bytes that a token of a byte-level vocabulary stands for."""
     return b"".join(
-        bytes([_BYTES[char]]) if char in _BYTES else char.encode("utf-8") for char in token
+        bytes([BYTE_NAMES[char]]) if char in BYTE_NAMES else char.encode("utf-8") for char in token
     )
-
-
-def _printable_bytes() -> Mapping[str, int]:
-    """GPT-2's names of the 256 bytes: themselves where that is a visible character of Latin-1, the
-    others in order as the characters from 256 on."""
-    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in visible]
-    names = {chr(byte): byte for byte in visible}
-    return names | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-
-
-_BYTES = _printable_bytes()
