@@ -7,8 +7,6 @@
 =========  ===============================================================================
 """
 
-import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 
 from analysis.alignment import Alignment, AlignmentError
 from analysis.archive import ArchiveError, read_array
+from analysis.io.json_document import JSONError, parse
 
 ENDINGS = (".npz", ".npy", ".json")
 MAX_BYTES = 50_000_000  # of a JSON file
@@ -116,8 +115,6 @@ def from_words(source: Path | str | bytes | BinaryIO) -> Alignment:
     if len(words) > MAX_WORDS:
         raise AlignmentError(f"words: {len(words)} are more than the {MAX_WORDS} AttnScope reads")
     spans = _spans(words)  # (words, 2) seconds
-    if spans.max() > MAX_SECONDS:
-        raise AlignmentError(f"words: times go up to {spans.max():g} s, a day is the limit")
     step = WORD_FRAME
     while len(words) * (spans.max() / step + 1) > MAX_CELLS:
         step *= 2
@@ -147,12 +144,10 @@ def _json(source: Path | str | bytes | BinaryIO) -> Any:
         raise AlignmentError("there is no such file") from None
     except OSError as error:
         raise AlignmentError(f"the file cannot be read ({error.strerror or 'damaged'})") from None
-    if len(content) > MAX_BYTES:
-        raise AlignmentError(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):  # ValueError: also text that is not UTF-8
-        raise AlignmentError("the file is not JSON") from None
+        return parse(content, MAX_BYTES)
+    except JSONError as error:
+        raise AlignmentError(str(error)) from None
 
 
 def _words(values: Any) -> Iterator[_Word]:
@@ -181,10 +176,13 @@ def _is_word(item: Mapping[str, Any]) -> bool:
 def _time(value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise AlignmentError("words: times must be numbers of seconds")
+    if value > MAX_SECONDS:
+        large = f"{min(value, 10**300):g}"  # an integer may be too large for a float
+        raise AlignmentError(f"words: times go up to {large} s, a day is the limit")
     if value < 0:
-        raise AlignmentError(f"words: a time is negative ({value:g} s)")
+        raise AlignmentError("words: a time is negative")
     return float(value)
 
 

@@ -219,7 +219,7 @@ def test_compare_writes_the_same_kind_of_file(capsys, clip, use_checkpoints, tmp
         ('{"schema": 99, "clips": []}', "another version"),
         ('{"schema": 1, "clips": [], "errors": [{}]}', "holds no recording"),
         ('{"schema": 1, "clips": [{"clip": 3}]}', "clips[0].clip must be an object"),
-        ("[" * 5_000, "nests deeper than 64"),
+        ("[" * 5_000, "nests deeper than"),
         (None, "does not exist"),
     ],
 )

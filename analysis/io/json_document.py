@@ -13,6 +13,7 @@ from typing import Any
 MAX_BYTES = 50_000_000  # of a document
 MAX_NESTING = 64  # lists and objects inside each other; our own files reach 11
 MAX_CONTAINERS = 2_000_000  # lists and objects: an empty one of two bytes takes 64 in memory
+_DEEP = f"the file is not JSON that AttnScope reads: it nests deeper than {MAX_NESTING} levels"
 _SURROGATE = re.compile(rb"\\u[dD][89abAB]|\\u[dD][c-fC-F]|\xed[\xa0-\xbf]")
 
 
@@ -23,8 +24,8 @@ class JSONError(ValueError):
 def parse(content: bytes | str, max_bytes: int = MAX_BYTES) -> Any:
     """The values of a JSON document.
 
-    ``NaN`` and ``Infinity``, which are no JSON but which Python writes, are read as null: not
-    known. Numbers too large for a float are left to whoever reads them.
+    ``NaN`` and ``Infinity``, which are no JSON but which Whisper's relatives write beside words,
+    are left to whoever reads them, as are integers too large for a float.
 
     Raises
     ------
@@ -42,9 +43,9 @@ def parse(content: bytes | str, max_bytes: int = MAX_BYTES) -> Any:
             "AttnScope reads"
         )
     try:
-        values = json.loads(content, parse_constant=lambda _: None)
+        values = json.loads(content)
     except RecursionError:
-        raise JSONError(f"the file nests deeper than {MAX_NESTING} levels") from None
+        raise JSONError(_DEEP) from None
     except ValueError:  # also text that is not UTF-8, and numbers of thousands of digits
         raise JSONError("the file is not JSON") from None
     _check_nesting(values)
@@ -69,7 +70,7 @@ def _check_nesting(values: Any) -> None:
             if isinstance(value, list | dict)
         ]
     if level:
-        raise JSONError(f"the file nests deeper than {MAX_NESTING} levels")
+        raise JSONError(_DEEP)
 
 
 def _check_texts(values: Any) -> None:

@@ -4,13 +4,13 @@ Paths are relative to the file. What is not a known column is kept in `Utterance
 """
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from models.schema import SchemaError, values_of
 from models.training.utterance import ManifestError, Utterance, number, text_lines
 
 KNOWN = {"id", "path", "text", "corpus", "split", "speaker", "seconds", "offset"}
@@ -107,9 +107,11 @@ def read_json_lines(path: Path) -> Iterator[Utterance]:
             continue
         where = f"{path.name} line {line}"
         try:
-            row = json.loads(text)
-        except ValueError:
-            raise ManifestError(f"{where} is not JSON; one object a line is needed") from None
+            row = values_of(text)
+        except SchemaError as error:
+            raise ManifestError(
+                f"{where} is not JSON ({error}); one object a line is needed"
+            ) from None
         if not isinstance(row, dict):
             raise ManifestError(f"{where} is not a JSON object in braces")
         row = {NEMO.get(name, name): value for name, value in row.items()}

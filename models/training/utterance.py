@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MAX_SECONDS = 1e6  # of a recording: eleven days
+
 
 class TrainingError(ValueError):
     """Training cannot go on; the message is one sentence for the user."""
@@ -49,7 +51,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def number(value: object, name: str, where: str) -> float | None:
-    """A finite number of at least zero; None for nothing.
+    """A number of seconds from zero to `MAX_SECONDS`; None for nothing.
 
     Raises
     ------
@@ -60,8 +62,9 @@ def number(value: object, name: str, where: str) -> float | None:
         return None
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if not (math.isfinite(found) and found >= 0):
-        raise ManifestError(f"{where}: {name} is {value!r}, which is not a number of at least 0")
+    if not 0 <= found <= MAX_SECONDS:
+        wanted = "a number of at least 0" + (" and at most a million" if found > 0 else "")
+        raise ManifestError(f"{where}: {name} is {repr(value)[:40]}, which is not {wanted}")
     return found
