@@ -53,6 +53,7 @@ class Alignment:
     reference: str | None = None  # what was said
     variant: str | None = None  # which mechanism listened
     dims: int = 4  # dimensions `weights` came with (2, 3 or 4), kept for saving
+    remarks: tuple[str, ...] = ()  # what reading its file put right or assumed; not saved
 
     @classmethod
     def from_arrays(
