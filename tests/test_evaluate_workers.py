@@ -12,15 +12,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import distributed
 import numpy as np
 import pytest
 
-from app.evaluation import RunError, evaluate, items, load_alignment, load_results, pool, work
+from app.evaluation import (
+    Plan,
+    RunError,
+    evaluate,
+    items,
+    load_alignment,
+    load_results,
+    load_summary,
+    pool,
+    work,
+)
 from app.evaluation.progress import Progress
 from models.interop import external
+from tests import dying
 from tests.evaluating import (
     ROOT,
     SECONDS,
@@ -31,7 +43,7 @@ from tests.evaluating import (
     same,
     settings,
 )
-from tests.runs import plain_items
+from tests.runs import fake_part, plain_items
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
@@ -223,10 +235,82 @@ def test_a_worker_learns_the_recognisers_of_each_run_it_works_for(settings, monk
         assert [each.name for each in known] == [f"whisper-{name}", "whisper-own"]
 
 
-def test_a_shard_that_kills_its_workers_is_given_up():
-    lost = pool.Counter()
-    shard = items.Shard(7, tuple(plain_items(2)))
-    for _ in range(pool.ATTEMPTS - 1):
-        pool._count_lost([shard], lost)
-    with pytest.raises(RunError, match="died 3 times while they decoded a00000 and the 1"):
-        pool._count_lost([shard], lost)
+@pytest.mark.usefixtures("one_by_one")
+def test_a_part_that_kills_its_workers_ends_no_run_and_is_tried_by_the_next(
+    settings, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(pool, "decode_shard", dying.decode_or_die)
+    monkeypatch.setenv(dying.DEADLY, "a00001")
+    plan = Plan(lambda: iter(plain_items(6)), settings, tmp_path / "run", workers=2)
+    with pytest.raises(RunError, match=r"died 3 times while they decoded a00001 and the 0 after"):
+        evaluate(plan)
+    decoded = ["a00000", "a00002", "a00003", "a00004", "a00005"]
+    assert load_results(plan.out)["id"].unique().tolist() == decoded
+    assert load_summary(plan.out) is None  # the run is not finished
+    assert capsys.readouterr().err.count("a worker died while it decoded part 1 alone") == 2
+
+    monkeypatch.setenv(dying.DEADLY, "nobody")
+    evaluate(plan)
+    assert load_results(plan.out)["id"].unique().tolist() == sorted([*decoded, "a00001"])
+    assert load_summary(plan.out)["utterances"] == 6
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_workers_that_die_whatever_they_are_given_end_the_run(settings, monkeypatch):
+    monkeypatch.setattr(pool, "decode_shard", dying.decode_or_die)
+    monkeypatch.setattr(pool, "MOST_FRUITLESS", 2)
+    monkeypatch.setenv(dying.DEADLY, "a0")
+    shards = items.shards(iter(plain_items(20)), None)
+    with pytest.raises(RunError, match="died 2 times before any of them had decoded a part"):
+        list(pool.processes(shards, settings, 2, print))
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_a_part_that_a_cluster_gives_up_ends_no_run(settings, tmp_path, monkeypatch):
+    def decode(shard, of_run):
+        if shard.items[0].id == "a00001":  # what Dask says after losing too many workers
+            raise distributed.KilledWorker(
+                task="part", last_worker=SimpleNamespace(address="x"), allowed_failures=3
+            )
+        return fake_part(shard, of_run)
+
+    monkeypatch.setattr(pool, "decode_shard", decode)
+    with in_threads(2) as cluster:
+        address = cluster.scheduler_address
+        plan = Plan(lambda: iter(plain_items(4)), settings, tmp_path / "run", scheduler=address)
+        with pytest.raises(RunError, match=r"while they decoded a00001 and the 0 after it"):
+            evaluate(plan)
+    assert load_results(plan.out)["id"].unique().tolist() == ["a00000", "a00002", "a00003"]
+
+
+PARENT = """
+import sys
+from app.evaluation import items, pool
+from tests import dying
+from tests.runs import fake_part, plain_items
+pool.decode_shard = dying.decode_for_ever
+items.SHARD_ITEMS = 1
+list(pool.processes(items.shards(iter(plain_items(4)), None), None, 2, print))
+"""
+
+
+@pytest.mark.parametrize("when", ["while they load their libraries", "while they decode"])
+def test_workers_end_with_their_parent_also_when_it_is_killed(tmp_path, when):
+    environment = {**os.environ, dying.STARTED: str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, env=environment)
+    try:
+        wait_until(lambda: len(dying.children(parent.pid)) >= 2)
+        if when == "while they decode":
+            wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        workers = dying.children(parent.pid)
+    finally:
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: not any(dying.is_running(pid) for pid in workers), seconds=20)
+
+
+def wait_until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,33 +1,35 @@
 """Who decodes the shards: this process, several of this machine, or a Dask cluster.
 
 All three give the parts as they are finished, in any order, and hold few shards at a time. A worker
-that dies takes its shard along; the shard is given to another, up to `ATTEMPTS` times.
+that dies takes its shard along; the shard is given to another, up to `ATTEMPTS` times. One that is
+given up then does not stop the others: it is named in the end, and the next run tries it again.
 """
 
 import itertools
-import json
 import logging
 import multiprocessing
 import os
-import signal
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from app.evaluation.items import Shard
 from app.evaluation.run import Part
 from app.evaluation.settings import RunError, Settings
 from app.evaluation.work import decode_shard
+from app.lifeline import end_with_parent
+from models import schema
 from models.audio import plain
+from models.schema import SchemaError
 
 ATTEMPTS = 3  # a shard that took so many workers along is not tried again
 AHEAD = 2  # shards in flight for each worker, so that none waits for the next
+MOST_FRUITLESS = 5  # groups of workers that died before one of them had decoded anything
 CONNECT_SECONDS = 30
 POLL_SECONDS = 10  # between two words about a cluster that has no workers
 CODE = "import app.evaluation.work"  # what scheduler and workers must be able to do
@@ -44,32 +46,78 @@ def here(shards: Iterable[Shard], settings: Settings) -> Iterator[Part]:
 def processes(shards: Iterable[Shard], settings: Settings, count: int, say: Say) -> Iterator[Part]:
     """Decode in `count` processes of this machine.
 
+    A shard that was being decoded when a worker died is set aside until all others are done, and is
+    then decoded by one worker alone: one that dies then has nobody else to blame, and more memory
+    than before.
+
     Raises
     ------
     RunError
-        Where a shard took `ATTEMPTS` processes along.
+        In the end, where some shards took `ATTEMPTS` processes along; at once, where workers die
+        whatever they are given.
     """
-    waiting, lost = _Again(shards), Counter()
-    while (more := waiting.peek()) is not None:
+    waiting, suspects, fruitless = _Again(shards), [], 0
+    while waiting.peek() is not None:
+        pool = _Pool(settings, count)
+        yield from pool.decode(waiting)
+        fruitless = 0 if pool.delivered or not pool.lost else fruitless + 1
+        if fruitless == MOST_FRUITLESS:
+            raise RunError(
+                f"workers died {fruitless} times before any of them had decoded a part; is there "
+                "enough memory? Use fewer --workers, and the same command goes on where it stopped"
+            )
+        if pool.lost:
+            say(
+                f"a worker died; what it had is decoded last, the rest goes on "
+                f"({len(pool.lost)} parts)"
+            )
+            suspects += pool.lost[:count]
+            waiting.give_back(pool.lost[count:])
+    given_up = []
+    for shard in suspects:
+        for _ in range(ATTEMPTS - 1):
+            pool = _Pool(settings, 1)
+            yield from pool.decode(_Again([shard]))
+            if not pool.lost:
+                break
+            say(f"a worker died while it decoded part {shard.number} alone")
+        else:
+            given_up.append(shard)
+    _refuse(given_up)
+
+
+class _Pool:
+    """Processes that decode until all is done or one of them dies."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self.settings, self.count = settings, count
+        self.delivered = 0  # parts
+        self.lost: list[Shard] = []  # not decoded because a worker died; first what they worked on
+
+    def decode(self, waiting: "_Again") -> Iterator[Part]:
         context = multiprocessing.get_context("spawn")
         lifeline, held = context.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(lifeline,))
-        pending: dict[Future, Shard] = {}
+        executor = ProcessPoolExecutor(
+            self.count, context, initializer=end_with_parent, initargs=(lifeline,)
+        )
+        pending: dict[Future, Shard] = {}  # in the order in which workers take them
+        broken = False
         try:
-            while pending or waiting.peek() is not None:
-                while len(pending) < AHEAD * count and (more := waiting.take()) is not None:
-                    pending[_submit(pool, more, settings)] = more
+            while not broken and (pending or waiting.peek() is not None):
+                while len(pending) < AHEAD * self.count and (shard := waiting.take()) is not None:
+                    pending[_submit(executor, shard, self.settings)] = shard
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    yield future.result()
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        broken = True
+                        continue
+                    part = future.result()
                     del pending[future]
-        except BrokenProcessPool:
-            again = sorted(pending.values(), key=lambda shard: shard.number)
-            _count_lost(again[:count], lost)
-            say(f"a worker died; its work is given to others ({len(again)} parts)")
-            waiting.give_back(again)
+                    self.delivered += 1
+                    yield part
+            self.lost = list(pending.values())
         finally:
             held.close()  # now its workers end, whatever they are doing
-            pool.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _submit(pool: ProcessPoolExecutor, shard: Shard, settings: Settings) -> Future:
@@ -79,6 +127,18 @@ def _submit(pool: ProcessPoolExecutor, shard: Shard, settings: Settings) -> Futu
         failed: Future = Future()  # so that this shard is given back with the others
         failed.set_exception(error)
         return failed
+
+
+def _refuse(given_up: Sequence[Shard]) -> None:
+    """Say which parts are still to be decoded when all others are."""
+    if not given_up:
+        return
+    names = [f"{shard.items[0].id} and the {len(shard.items) - 1} after it" for shard in given_up]
+    shown = "; ".join(names[:5]) + (f"; and {len(names) - 5} other parts" if names[5:] else "")
+    raise RunError(
+        f"workers died {ATTEMPTS} times while they decoded {shown}: all other recordings are "
+        "decoded and kept; is there enough memory? The same command tries these again"
+    )
 
 
 class _Again:
@@ -99,28 +159,6 @@ class _Again:
         self._back.extendleft(reversed(list(shards)))
 
 
-def _count_lost(shards: Iterable[Shard], lost: Counter) -> None:
-    for shard in shards:
-        lost[shard.number] += 1
-        if lost[shard.number] >= ATTEMPTS:
-            raise RunError(
-                f"workers died {ATTEMPTS} times while they decoded {shard.items[0].id} and the "
-                f"{len(shard.items) - 1} recordings after it; is there enough memory? Use fewer "
-                "--workers, and the same command goes on where it stopped"
-            )
-
-
-def _begin(lifeline: Connection) -> None:
-    """Let a worker end when the command does, also by kill -9: then its pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command to handle
-
-    def watch() -> None:
-        lifeline.poll(None)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def cluster(shards: Iterable[Shard], settings: Settings, address: str, say: Say) -> Iterator[Part]:
     """Decode on the workers of a Dask cluster.
 
@@ -132,8 +170,8 @@ def cluster(shards: Iterable[Shard], settings: Settings, address: str, say: Say)
     Raises
     ------
     RunError
-        Where Dask is not installed, the scheduler cannot be reached, or a shard took too many
-        workers along.
+        Where Dask is not installed or the scheduler cannot be reached; in the end, where some
+        shards took too many workers along.
     """
     try:
         import distributed
@@ -174,15 +212,19 @@ def _connected(distributed, address: str):
 def _in_file(path: Path) -> str:
     """The address in what a scheduler wrote with ``--scheduler-file``."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["address"]
-    except (ValueError, LookupError, TypeError):
-        found = None
-    if not isinstance(found, str):
+        return schema.read(path, _Scheduler).address
+    except SchemaError:
         raise RunError(
             f"{plain(str(path))} was not written by a Dask scheduler; give --scheduler its address "
             "or the file that it wrote with --scheduler-file"
-        )
-    return found
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Scheduler:
+    """What is read of the file that a scheduler wrote."""
+
+    address: schema.Name
 
 
 @contextmanager
@@ -190,11 +232,6 @@ def _explained(client, distributed) -> Iterator[None]:
     """Say in a sentence what went wrong with the cluster."""
     try:
         yield
-    except distributed.KilledWorker as error:
-        raise RunError(
-            f"part {error.task} was given up after workers died with it; are they given enough "
-            "memory? The same command goes on where it stopped"
-        ) from None
     except ImportError as error:
         raise RunError(
             f"the cluster's scheduler or workers cannot load AttnScope ({error}): start them in "
@@ -231,25 +268,35 @@ def _on_cluster(client, distributed, shards: Iterable[Shard], settings: Settings
     shards = iter(shards)
     submit = partial(client.submit, decode_shard, pure=False, retries=ATTEMPTS - 1)
 
+    in_work: dict[str, Shard] = {}  # by key
+
     def next_ones(count: int) -> list:
-        return [
-            submit(shard, settings, key=f"attnscope-{shard.number}-{os.getpid()}")
-            for shard in itertools.islice(shards, max(0, count))
-        ]
+        taken = list(itertools.islice(shards, max(0, count)))
+        keys = [f"attnscope-{shard.number}-{os.getpid()}" for shard in taken]
+        in_work.update(zip(keys, taken, strict=True))
+        return [submit(shard, settings, key=key) for key, shard in zip(keys, taken, strict=True)]
 
     def wanted() -> int:
         return max(1, AHEAD * sum(client.nthreads().values()))
 
     futures = next_ones(wanted())
-    in_flight = len(futures)
-    completed = distributed.as_completed(futures, with_results=True, loop=client.loop)
+    given_up: list[Shard] = []
+    completed = distributed.as_completed(
+        futures, with_results=True, raise_errors=False, loop=client.loop
+    )
     del futures  # a future that nobody holds is forgotten by the cluster, with its result
-    for future, part in completed:
-        if isinstance(part, distributed.CancelledError):  # given as if it were a result
-            raise part
+    for future, result in completed:
+        if isinstance(result, distributed.CancelledError):  # given as if it were a result
+            raise result
+        shard = in_work.pop(future.key)
+        if future.status == "error":
+            error = future.exception()
+            if not isinstance(error, distributed.KilledWorker):
+                raise error
+            given_up.append(shard)
+        else:
+            yield result
         future.release()
-        in_flight -= 1
-        yield part
-        for new in next_ones(wanted() - in_flight):
-            in_flight += 1
+        for new in next_ones(wanted() - len(in_work)):
             completed.add(new)
+    _refuse(given_up)
