@@ -16,14 +16,18 @@ from app.evaluation.settings import fingerprints
 from app.evaluation.stresses import stressed_items
 from models.interop import external
 from models.stress import STRESSES
+from models.training.remarks import Remarks
 
 Source = Callable[[], Iterator[Item]]
 
 
 def evaluate(options: Namespace) -> bool:
     """Decode a corpus; recordings that cannot be read do not stop it."""
-    items = partial(read_items, options.source, split=options.split, limit=options.limit)
-    return _run(options, items, _settings(options))
+    remarks = Remarks()
+    items = partial(
+        read_items, options.source, split=options.split, limit=options.limit, remarks=remarks
+    )
+    return _run(options, items, _settings(options), remarks)
 
 
 def stress(options: Namespace) -> bool:
@@ -32,10 +36,17 @@ def stress(options: Namespace) -> bool:
     if options.text is not None and source.exists() and not is_recording(source):
         options.command.error("--text belongs to one recording; a corpus brings its own texts")
     levels = {name: getattr(options, name) for name in STRESSES if getattr(options, name)}
+    remarks = Remarks()
     plain = partial(
-        read_items, options.source, split=options.split, limit=options.limit, text=options.text
+        read_items,
+        options.source,
+        split=options.split,
+        limit=options.limit,
+        text=options.text,
+        remarks=remarks,
     )
-    return _run(options, partial(stressed_items, plain, levels), _settings(options, options.gap))
+    items = partial(stressed_items, plain, levels)
+    return _run(options, items, _settings(options, options.gap), remarks)
 
 
 def _settings(options: Namespace, gap: float = 0.0) -> Settings:
@@ -57,9 +68,18 @@ def _settings(options: Namespace, gap: float = 0.0) -> Settings:
     )
 
 
-def _run(options: Namespace, items: Source, settings: Settings) -> bool:
+def _run(options: Namespace, items: Source, settings: Settings, remarks: Remarks) -> bool:
     commands.check_output(options.json)
-    plan = Plan(items, settings, options.out, options.source, options.workers, options.scheduler)
+    plan = Plan(
+        items,
+        settings,
+        options.out,
+        options.source,
+        options.workers,
+        options.scheduler,
+        remarks=remarks,
+        say=lambda sentence: commands.note(f"attnscope: {sentence}"),
+    )
     try:
         outcome = run(plan)
     except KeyboardInterrupt:

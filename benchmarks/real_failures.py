@@ -30,7 +30,7 @@ from models.audio import Recording, load
 from models.encoder import Encoder
 from models.recogniser import CTC, Decoded, Variant
 from models.search import SearchOptions
-from models.training.corpus import Utterance, read_manifest
+from models.training.corpus import Utterance, read_transcribed
 
 BATCH = 16  # recordings decoded together
 HALVES_SEED = 7  # of the order that decides which utterances are for tuning
@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("none of these variants has a checkpoint")
     variants = [recogniser.load_variant(name, folder) for name in names]
     encoder = recogniser.load_encoder(folder)
-    utterances = half_of(read_manifest(options.manifest, options.split), options.half)
+    utterances = half_of(read_transcribed(options.manifest, options.split), options.half)
     versions = prepared(utterances[: options.clips], encoder, variants[0])
     rows = list(judged(versions, encoder, variants))
     placed = [row for row in rows if row.placed]

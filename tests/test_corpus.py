@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -20,9 +21,11 @@ from models.audio import NO_SPEECH, AudioError
 from models.torchaudio_cpu import torchaudio
 from models.training.corpus import (
     ManifestError,
+    Remarks,
     iterate_manifest,
     read_manifest,
-    require_audio,
+    read_transcribed,
+    with_audio,
 )
 from models.training.librispeech import download
 from models.training.recordings import load_utterance
@@ -94,7 +97,7 @@ def test_quotes_of_a_tsv_count_only_around_a_whole_cell(tmp_path):
         '"': '"',
         '"a" or "b"': '"a" or "b"',
         '"a\tb"': "a\tb",
-        '""': "",
+        '""': None,  # an empty cell: nothing is known
     }
     rows = "".join(f"{number}.wav\t{text}\n" for number, text in enumerate(texts))
     write(tmp_path, {"m.tsv": "path\ttext\n" + rows})
@@ -197,60 +200,227 @@ def test_parts_are_warned_of_as_themselves(tmp_path):
     assert late.warnings == (mixed, "the file ends 2.5 s before this part of it does")
 
 
-FILES = {  # name: (content, what is said)
-    "wide.csv": ("path,text\na.wav,x\nb.wav," + "y" * 200_000, "wide.csv line 3 cannot be read"),
-    "empty.csv": ("", "empty.csv is empty"),
-    "words.csv": ("path,words\nx.wav,a\n", "words.csv has no column text"),
-    "short.csv": ("path,text\nx.wav,a\ny.wav\n", "short.csv line 3 is incomplete"),
-    "comma.csv": ("path,text\nx.wav,well, yes\n", "comma.csv line 2 has 3 columns"),
-    "nopath.tsv": ("path\ttext\n\ta\n", "nopath.tsv line 2 is incomplete"),
-    "length.csv": ("path,text,seconds\nx,a,1\ny,b,long\n", "length.csv line 3: .*'long'"),
+FILES = {  # name: (content, what is said, names of the rows that are read all the same)
+    "wide.csv": (
+        "path,text\na.wav,x\nb.wav," + "y" * 200_000,
+        "wide.csv line 3 cannot be read",
+        "a",
+    ),
+    "empty.csv": ("", "empty.csv is empty", ""),
+    "nothing.csv": ("a,b\nx.wav,a\n", "nothing.csv has no column path", ""),
+    "words.csv": (
+        "path,words\nx.wav,a\n",
+        r"no column text, so nothing is scored \(it has path, w",
+        "x",
+    ),
+    "short.csv": (
+        "path,text\nx.wav,a\ny.wav\n",
+        "1 row left out: short.csv line 3 is incomplete",
+        "x",
+    ),
+    "comma.csv": ("path,text\nx.wav,well, yes\n", "comma.csv line 2 has 3 columns", ""),
+    "commas.csv": (
+        "path,text\na.wav,b\nx.wav,well, yes\ny.wav,c,d\n",
+        "2 rows left out: commas.csv line 3 has 3 columns .*, and 1 more",
+        "a",
+    ),
+    "quote.csv": (
+        'path,text\na.wav,"b\nx.wav,"no"\ny.wav,yes\n',
+        "quote.csv line 2 has a quote that is not closed",
+        "x y",
+    ),
+    "nopath.tsv": ("path\ttext\n\ta\n", "nopath.tsv line 2 is incomplete", ""),
+    "silent.csv": (
+        "path,text\nx.wav,\ny.wav,b\nz.wav, \n",
+        "2 rows without a text, not scored: silent.csv line 2",
+        "x y z",
+    ),
+    "length.csv": (
+        "path,text,seconds\nx,a,1\ny,b,long\n",
+        "1 length not used: length.csv line 3: .*long",
+        "x y",
+    ),
+    "marks.csv": ("\ufeffpath,text\na.wav,x\n\n\ufeffb.wav,y\n", None, "a b"),
+    "twice.csv": (
+        "path,text\na/1.wav,x\nb/1.wav,y\n",
+        "1 name met again and numbered: 1 is 1-2",
+        "1 1-2",
+    ),
+    "column.csv": (
+        "path,text,transcript,channel\na.wav,x,y,0\n",
+        "the column transcript of column.csv is not",
+        "a",
+    ),
+    "channel.csv": (
+        "path,text,channel\na.wav,x,B\n",
+        "the column channel of channel.csv is not used",
+        "a",
+    ),
+    "samples.csv": (
+        "path,text,start_sample,end_sample\na,x,0,8\n",
+        "give offset and duration in seconds",
+        "",
+    ),
+    "when.csv": (
+        "path,text,start,end\na,x,2,1\nb,y,0,1\nc,z,now,2\n",
+        "2 rows left out: when.csv line 2 ends before it starts .*, and 1 more",
+        "b-0",
+    ),
+    "early.csv": (
+        "path,text,offset,duration\na.wav,x,-0.02,1\n",
+        "1 part said to begin before the recording",
+        "a-0",
+    ),
     "negative.json": (
         '{"audio_filepath": "x", "text": "", "duration": -1}',
-        "negative.json line 1: .*not a number of at least 0",
+        "1 length not used: negative.json line 1: .*not a number of at least 0",
+        "x",
     ),
-    "nan.json": ('{"audio_filepath": "x", "text": "", "duration": NaN}', "nan.json line 1"),
-    "notext.json": ('{"audio_filepath": "x"}', "notext.json line 1 has no text"),
-    "nofile.json": ('{"text": "x"}', "nofile.json line 1 has no audio_filepath"),
-    "cut.json": ('{"audio_filepath": "x", "text": "a"}\n{"audio', "cut.json line 2 is not JSON"),
-    "list.json": ('[{"audio_filepath": "x"}]', "one object a line"),
-    "number.json": ('{"audio_filepath": "x", "text": "a"}\n7\n', "number.json line 2"),
-}  # fmt: skip
+    "nan.json": ('{"audio_filepath": "x", "text": "", "duration": NaN}', "nan.json line 1", "x"),
+    "part.json": (
+        '{"audio_filepath": "x", "text": "", "offset": 1, "duration": "?"}',
+        "part.json line 1",
+        "",
+    ),
+    "notext.json": (
+        '{"audio_filepath": "x"}\n{"audio_filepath": "y", "text": null}\n'
+        '{"audio_filepath": "z", "text": ["a"]}',
+        "3 rows without a text, not scored",
+        "x y z",
+    ),
+    "nofile.json": ('{"text": "x"}', "nofile.json line 1 has no audio_filepath", ""),
+    "cut.json": (
+        '{"audio_filepath": "x", "text": "a"}\n{"audio',
+        "cut.json line 2 is not JSON",
+        "x",
+    ),
+    "list.json": ('[{"audio_filepath": "x"}]', "one object a line", ""),
+    "number.json": ('{"audio_filepath": "x", "text": "a"}\n7\n', "number.json line 2", "x"),
+}
+
+
+def read_all(path: Path) -> tuple[list[Utterance], list[str]]:
+    """All rows of a data set, and what is said of it."""
+    remarks = Remarks()
+    try:
+        rows = read_manifest(path, remarks=remarks)
+    except ManifestError as error:
+        return [], [str(error)]
+    again = read_manifest(path, remarks=remarks)
+    assert again == rows
+    return rows, remarks.sentences()  # of two readings as of one
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_bad_row_is_named_in_one_sentence(tmp_path, name):
-    content, message = FILES[name]
+def test_one_odd_row_is_named_and_the_others_are_read(tmp_path, name):
+    content, message, read = FILES[name]
     write(tmp_path, {name: content})
-    with pytest.raises(ManifestError, match=message) as caught:
-        read_manifest(tmp_path / name)
-    assert "\n" not in str(caught.value)
+    rows, said = read_all(tmp_path / name)
+    assert " ".join(row.id for row in rows) == read
+    assert bool(said) == (message is not None)
+    assert message is None or re.search(message, said[0]), said
+    assert not any("\n" in sentence for sentence in said)
+
+
+PARTS = {  # columns, a row, where the part begins and ends
+    "offset,duration": ("1.5,2", 1.5, 3.5),
+    "duration,offset": ("2,1.5", 1.5, 3.5),
+    "start,end": ("1.5,3.5", 1.5, 3.5),
+    "Begin,END": ("1.5,3.5", 1.5, 3.5),
+    "start_time,end_time": ("1.5,3.5", 1.5, 3.5),
+    "start (s),stop (s)": ("1.5,3.5", 1.5, 3.5),
+    "start_ms,end_ms": ("1500,3500", 1.5, 3.5),
+    "offset,duration_ms": ("1.5,2000", 1.5, 3.5),
+    "start,end,duration": ("1.5,3.5,60", 1.5, 3.5),
+    "begin_time,stop": ("00:00:01.500,0:03.5", 1.5, 3.5),
+    "offset": ("1.5", 1.5, None),
+    "end": ("3.5", 0.0, 3.5),
+    "offset,duration,": (",2,", 0.0, None),
+    "duration": ("2", 0.0, None),
+}
+
+
+@pytest.mark.parametrize("columns", PARTS)
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_parts_of_files_are_named_in_many_ways(tmp_path, columns, kind):
+    values, start, end = PARTS[columns]
+    separator = "\t" if kind == "tsv" else ","
+    names, cells = f"path,{columns},text".split(","), f"a.wav,{values},x".split(",")
+    lines = [separator.join(names), separator.join(cells)]
+    if kind == "jsonl":
+        filled = {n: float(c) if c.isdigit() else c for n, c in zip(names, cells, strict=True) if c}
+        lines = [json.dumps(filled)]
+    path = tmp_path / f"m.{kind}"
+    path.write_text("\n".join(lines))
+    rows, said = read_all(path)
+    assert [(row.start, row.end, row.text) for row in rows] == [(start, end, "x")]
+    assert said == []
+    if end is not None:
+        assert rows[0].seconds == pytest.approx(end - start)
+
+
+NAMES = {  # what some programs call recording and text
+    "common voice": "client_id\tpath\tsentence\nme\ta.wav\thi\n",
+    "audiofolder": "file_name,transcription,speaker_id\na.wav,hi,me\n",
+    "DeepSpeech": "wav_filename,wav_filesize,transcript,spk\na.wav,1,hi,me\n",
+    "SpeechBrain": "ID,duration,wav,wrd,spk_id\na,2.5,a.wav,hi,me\n",
+    "WeNet": '{"key": "a", "wav": "a.wav", "txt": "hi", "speaker": "me"}\n',
+    "Hugging Face": '{"audio": {"path": "a.wav"}, "sentence": "hi", "speaker_id": "me"}\n',
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_names_of_the_columns_are_known(tmp_path, name):
+    write(tmp_path, {"m": NAMES[name]})
+    ((row,), said) = read_all(tmp_path / "m")
+    assert (row.id, row.path, row.text, row.speaker) == ("a", tmp_path / "a.wav", "hi", "me")
+    assert said == []
+
+
+def test_paths_of_windows_are_found(tmp_path):
+    write(tmp_path, {"m.csv": "path,text\nclips\\a.wav,hi\n", "clips/a.wav": ""})
+    assert read_manifest(tmp_path / "m.csv")[0].path == tmp_path / "clips" / "a.wav"
 
 
 GOOD = {"wav.scp": "u x.wav\n", "text": "u hi\n"}
-FOLDERS = {  # name: (files beside GOOD, what is said)
-    "command": ({"wav.scp": "u sph2pipe -f wav x.sph |\n"}, "wav.scp line 1 is a command"),
-    "input": ({"wav.scp": "v y.wav\nu -\n", "text": "v a\nu b\n"}, "wav.scp line 2 is a command"),
-    "archive": ({"wav.scp": "u feats.ark:123\n"}, "Kaldi archive"),
-    "nothing": ({"wav.scp": "u\n"}, "wav.scp line 1 names no recording"),
-    "untold": ({"text": "v hi\n"}, "wav.scp line 1: u has no line in text"),
-    "lost": ({"segments": "u y 0 1\n"}, "segments line 1: the recording y is not in wav.scp"),
-    "few": ({"segments": "\nu u 0\n"}, "segments line 2 needs"),
-    "backwards": ({"segments": "u u 2 1\n"}, "ends before it starts"),
-    "when": ({"segments": "u u zero 1\n"}, "segments line 1: the start is 'zero'"),
-    "who": ({"utt2spk": "u\n"}, "utt2spk line 1 is incomplete"),
-    "latin": ({}, "text is not UTF-8"),
+FOLDERS = {  # name: (files beside GOOD, what is said, names of the rows that are read)
+    "command": ({"wav.scp": "u sph2pipe -f wav x.sph |\n"}, "wav.scp line 1 is a command", ""),
+    "input": (
+        {"wav.scp": "v y.wav\nu -\n", "text": "v a\nu b\n"},
+        "1 row left out: wav.scp line 2 is a command",
+        "v",
+    ),
+    "archive": ({"wav.scp": "u feats.ark:123\n"}, "Kaldi archive", ""),
+    "nothing": ({"wav.scp": "u\n"}, "wav.scp line 1 names no recording", ""),
+    "untold": ({"text": "v hi\n"}, r"1 row without a text, not scored: wav.scp line 1 \(u\)", "u"),
+    "unheard": ({"text": "u hi\nv hi\n"}, "1 line of text without a recording, not used: v", "u"),
+    "twice": ({"text": "u hi\nu ho\n"}, "text line 2 says of u another thing", "u"),
+    "lost": ({"segments": "u y 0 1\n"}, "segments line 1: the recording y is not in wav.scp", ""),
+    "few": ({"segments": "\nu u 0\n"}, "segments line 2 needs", ""),
+    "backwards": ({"segments": "u u 2 1\nv u 0 1\n"}, "ends before it starts", "v"),
+    "when": ({"segments": "u u zero 1\n"}, "segments line 1: the start is 'zero'", ""),
+    "early": ({"segments": "u u -0.01 1\n"}, "1 part said to begin before the recording", "u"),
+    "channel": ({"segments": "u u 0 1 B\n"}, "1 channel of segments not used", "u"),
+    "channels": (
+        {"reco2file_and_channel": "u u B\n"},
+        "1 channel of reco2file_and_channel not used",
+        "u",
+    ),
+    "who": ({"utt2spk": "u\n"}, "1 line not used: utt2spk line 1 is incomplete", "u"),
+    "long": ({"utt2dur": "u 1s\n"}, "1 length not used: utt2dur: the length of u", "u"),
+    "latin": ({}, "text is not UTF-8", ""),
 }
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_bad_kaldi_line_is_named_in_one_sentence(tmp_path, name):
-    files, message = FOLDERS[name]
+def test_one_odd_kaldi_line_is_named_and_the_others_are_read(tmp_path, name):
+    files, message, read = FOLDERS[name]
     write(tmp_path, GOOD | files)
     if name == "latin":
         (tmp_path / "text").write_bytes("u für\n".encode("latin-1"))
-    with pytest.raises(ManifestError, match=message):
-        read_manifest(tmp_path)
+    rows, said = read_all(tmp_path)
+    assert " ".join(row.id for row in rows) == read
+    assert re.search(message, said[0]), said
 
 
 def test_a_command_in_wav_scp_is_not_run(tmp_path):
@@ -261,31 +431,83 @@ def test_a_command_in_wav_scp_is_not_run(tmp_path):
 
 
 def test_what_is_no_data_set_is_said(tmp_path):
-    with pytest.raises(ManifestError, match=r"neither wav\.scp and text"):
+    with pytest.raises(ManifestError, match=r"neither wav\.scp \(Kaldi\)"):
         read_manifest(tmp_path)
     with pytest.raises(ManifestError, match="there is no file or folder"):
         read_manifest(tmp_path / "nowhere")
-    write(tmp_path, {"wav.scp": "u x.wav\n"})
-    with pytest.raises(ManifestError, match="no file text"):
-        read_manifest(tmp_path)
     write(tmp_path / "libri" / "1" / "2", {"1-2.trans.txt": "1-2-0 HI\n"})
     with pytest.raises(ManifestError, match=r"1-2.trans.txt line 1: there is no 1-2-0.flac"):
         read_manifest(tmp_path / "libri")
 
 
-def test_missing_recordings_are_found_before_they_are_needed(tmp_path):
-    write(tmp_path, {"m.csv": "path,text\na.wav,x\nb.wav,y\n", "a.wav": ""})
-    with pytest.raises(ManifestError, match=r"m.csv names .*b.wav$"):
-        require_audio(read_manifest(tmp_path / "m.csv"), "m.csv")
+def test_a_folder_without_transcripts_is_read_without_references(tmp_path):
+    write(tmp_path, {"wav.scp": "u x.wav\nv y.wav\n"})
+    rows, said = read_all(tmp_path)
+    assert [(row.id, row.text) for row in rows] == [("u", None), ("v", None)]
+    assert said == [f"{tmp_path.name}/ has no file text, so nothing is scored"]
+    write(tmp_path, {"text": "u\nv a\n"})  # an empty text is a text: nothing was said
+    assert [row.text for row in read_manifest(tmp_path)] == ["", "a"]
+    write(tmp_path, {"m.json": '{"audio_filepath": "x", "text": ""}'})
+    assert [row.text for row in read_manifest(tmp_path / "m.json")] == [""]
+
+
+def test_missing_recordings_are_left_out_before_they_are_needed(tmp_path):
+    write(tmp_path, {"m.csv": "path,text\na.wav,x\nb.wav,y\nc.wav,z\n", "a.wav": ""})
+    rows, said = read_manifest(tmp_path / "m.csv"), []
+    assert with_audio(rows, "m.csv", said.append) == rows[:1]
+    assert re.fullmatch(r"m.csv names .*b.wav and 1 more; they are left out", said[0])
+    with pytest.raises(ManifestError, match=r"m.csv names .*b.wav and 1 more$"):
+        with_audio(rows[1:], "m.csv")
+
+
+def test_learning_takes_the_rows_that_have_a_text(tmp_path):
+    write(tmp_path, {"m.csv": "path,text\na.wav,x\nb.wav,\nbroken\n"})
+    said = []
+    assert [row.id for row in read_transcribed(tmp_path / "m.csv", say=said.append)] == ["a"]
+    assert said == [
+        "m.csv: 1 row without a text, not scored: m.csv line 3",
+        "m.csv: 1 row left out: m.csv line 4 is incomplete: 1 of 2 columns",
+    ]
+    write(tmp_path, {"m.csv": "path\na.wav\n"})
+    with pytest.raises(ManifestError, match=r"no row of m\.csv has a text"):
+        read_transcribed(tmp_path / "m.csv")
 
 
 def test_rows_come_one_by_one(tmp_path):
-    """The second row is broken and unknown while the first is already at work."""
+    """The file is still being read while the first row is already at work."""
     write(tmp_path, {"m.csv": "path,text\na.wav,x\nbroken\n"})
-    rows = iterate_manifest(tmp_path / "m.csv")
+    remarks = Remarks()
+    rows = iterate_manifest(tmp_path / "m.csv", remarks=remarks)
     assert next(rows).id == "a"
-    with pytest.raises(ManifestError, match="line 3"):
-        next(rows)
+    assert remarks.sentences() == []
+    assert next(rows, None) is None
+    assert remarks.first_left_out == "m.csv line 3 is incomplete: 1 of 2 columns"
+
+
+def test_what_systems_leave_in_folders_is_no_part_of_a_data_set(tmp_path):
+    """macOS, its archives, hidden folders of editors."""
+    mac = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X" + bytes(range(256))
+    chapter = tmp_path / "libri" / "84" / "121"
+    write(chapter, {"84-121.trans.txt": "84-121-0 HI\n84-121-1 HO\n", "84-121-0.flac": ""})
+    for name in ("._84-121.trans.txt", "._84-121-0.flac", ".DS_Store", "Thumbs.db"):
+        (chapter / name).write_bytes(mac)
+    write(tmp_path / "libri" / "__MACOSX" / "121", {"1.trans.txt": "1-0 NO\n"})
+    rows, said = read_all(tmp_path / "libri")
+    assert [row.id for row in rows] == ["84-121-0"]
+    assert said == ["1 row left out: 84-121.trans.txt line 2: there is no 84-121-1.flac beside it"]
+    write(tmp_path / "folder", {"a.wav": "", "b/c.WAV": "", "desktop.ini": ""})
+    for name in ("._a.wav", "b/._c.WAV", "__MACOSX/a.wav", ".cache/a.wav", ".DS_Store"):
+        (tmp_path / "folder" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "folder" / name).write_bytes(mac)
+    assert [item.id for item in read_items(tmp_path / "folder")] == ["a.wav", "b/c.WAV"]
+
+
+def test_a_file_that_is_longer_than_its_data_set_says_is_warned_of(tmp_path):
+    soundfile.write(tmp_path / "a.wav", hum(3.0), 16_000)
+    row = Utterance("a", tmp_path / "a.wav", "", seconds=1.0)
+    warned = load_utterance(row).warnings
+    assert warned == ("the data set says 1 s, but the file lasts 3.0 s; all of it was used",)
+    assert load_utterance(replace(row, seconds=2.8)).warnings == ()
 
 
 def test_reading_needs_neither_torch_nor_streamlit():

@@ -14,6 +14,7 @@ from app.evaluation.run import Folder, Part, load_settings, write_json
 from app.evaluation.settings import SCHEMA, RunError, Settings, difference
 from app.evaluation.summary import summarise
 from models.audio import plain
+from models.training.remarks import Remarks
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Plan:
     workers: int | None = None  # processes of this machine; None: one a processor, if there is work
     scheduler: str | None = None  # of a Dask cluster, instead
     together: int | None = None  # recordings of a part at most: between two, a run can be stopped
+    remarks: Remarks | None = None  # what `items` left out or put right, known once they are read
+    say: Callable[[str], None] = print  # what is told of them, before anything is decoded
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
         Where the folder holds another run, or workers cannot be had.
     """
     folder, found = Folder(plan.out), digest(plan.items())
+    for sentence in plan.remarks.sentences() if plan.remarks else ():
+        plan.say(sentence)
     now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
     _refuse_others(folder, now)  # before anything is written
     with folder.locked():
@@ -74,6 +79,7 @@ def _summarised(folder: Folder, plan: Plan, found: Digest) -> Outcome:
     bad = folder.count_errors()
     decoded = found.items - bad
     summary = {"schema": SCHEMA, "utterances": decoded, "errors": bad}
+    summary |= {"remarks": plan.remarks.sentences() if plan.remarks else []}
     summary |= summarise(folder.tables, plan.settings.normalizer)
     write_json(folder.summary, summary)
     return Outcome(plan.out, decoded, bad, summary)

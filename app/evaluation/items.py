@@ -12,9 +12,10 @@ from pathlib import Path
 from models.audio import plain
 from models.containers import identify
 from models.stress import lasts
-from models.training.corpus import Utterance, iterate_manifest
+from models.training.corpus import Remarks, Utterance, iterate_manifest
 from models.training.kaldi import is_kaldi
 from models.training.librispeech import is_librispeech
+from models.training.utterance import is_litter
 
 AUDIO = frozenset((".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".m4a", ".webm", ".aac"))
 SHARD_SECONDS = 240.0  # audio of a shard: seconds of work, which is what a killed run may lose
@@ -66,6 +67,7 @@ def read_items(
     split: str | None = None,
     limit: int | None = None,
     text: str | None = None,
+    remarks: Remarks | None = None,
 ) -> Iterator[Item]:
     """The items of a manifest of any form, of a folder of recordings, or of one recording.
 
@@ -80,6 +82,8 @@ def read_items(
         Only the first so many.
     text
         What is said in the one recording; recordings of a folder have no reference.
+    remarks
+        Gets what was left out of a manifest or put right.
 
     Raises
     ------
@@ -96,7 +100,8 @@ def read_items(
     elif is_recording(source):
         found = iter([Item(source.stem, (Utterance(source.stem, source, text or ""),), text)])
     else:
-        found = (Item(each.id, (each,), each.text) for each in iterate_manifest(source, split))
+        rows = iterate_manifest(source, split, remarks)
+        found = (Item(each.id, (each,), each.text) for each in rows)
     first = next(found, None)
     if first is None:
         of_split = f" of the split {split!r}" if split else ""
@@ -114,8 +119,9 @@ def is_recording(path: Path) -> bool:
 
 def _recordings(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in AUDIO and path.is_file():
-            name = path.relative_to(folder).as_posix()
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in AUDIO and not is_litter(inside) and path.is_file():
+            name = inside.as_posix()
             yield Item(name, (Utterance(name, path, ""),), None)
 
 

@@ -15,7 +15,7 @@ from models.encoder import Encoder
 from models.features import MEL_BINS
 from models.names import told_apart
 from models.text import Alphabet, alphabet_of, count_characters
-from models.training.corpus import Utterance, read_manifest, require_audio
+from models.training.corpus import Utterance, read_transcribed, with_audio
 from models.training.encode import encoded_rows
 from models.training.librispeech import download
 from models.training.store import Store, open_store, write_store
@@ -137,7 +137,7 @@ class Data:
     def _features(self, manifest: Path, clean: bool) -> Path:
         """The store of a data set's features or encoder outputs, made if it is not there yet."""
         split = "dev" if clean else "train"
-        rows = read_manifest(manifest, split)
+        rows = read_transcribed(manifest, split, say)
         if not rows:
             raise ManifestError(f"{manifest.name} has no utterances of the split {split}")
         if not clean:
@@ -150,7 +150,7 @@ class Data:
         if not (folder / "rows.json").exists():
             from models.training.extract import extract  # audio is read only where a store is made
 
-            require_audio(rows, manifest.name)
+            rows = with_audio(rows, manifest.name, say)
             copies = 1 if clean else self.options.copies
             made = extract(rows, copies, workers=self.options.workers, seed=1, clean=clean)
             write_store(folder, MEL_BINS, made)

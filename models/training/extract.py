@@ -20,7 +20,7 @@ from models.arguments import between
 from models.audio import AudioError
 from models.features import MEL_BINS, log_mel
 from models.training.augment import SampleAugmentation, augment_samples
-from models.training.corpus import ManifestError, Utterance, read_manifest, require_audio
+from models.training.corpus import ManifestError, Utterance, read_transcribed, with_audio
 from models.training.recordings import load_utterance
 from models.training.store import write_store
 from models.training.utterance import TrainingError
@@ -81,11 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=between(int, 0, 2**32 - 1), default=1)
     options = parser.parse_args(arguments)
     try:
-        rows = read_manifest(options.manifest, options.split)
+        rows = read_transcribed(options.manifest, options.split)
         rows = [row for row in rows if options.corpus in (None, row.corpus)]
         if not rows:
             raise ManifestError(f"{options.manifest} has no utterances of what was asked for")
-        require_audio(rows, options.manifest.name)
+        rows = with_audio(rows, options.manifest.name)
         features = extract(rows, options.copies, options.workers, options.seed, options.clean)
         write_store(options.out, MEL_BINS, features)
     except (TrainingError, AudioError) as error:

@@ -27,7 +27,7 @@ from models.checkpoint import CheckpointError
 from models.language_model import LanguageModel
 from models.recogniser import Encoded, Variant
 from models.search import SearchOptions
-from models.training.corpus import Utterance, read_manifest
+from models.training.corpus import Utterance, read_transcribed
 from models.training.score import batches
 from models.training.utterance import TrainingError
 
@@ -154,7 +154,7 @@ def run(options: argparse.Namespace) -> list[dict]:
     folder = recogniser.checkpoint_folder(options.checkpoints)
     model = recogniser.load_language_model(folder)
     variants = [recogniser.load_variant(n, folder) for n in options.variants.split(",")]
-    rows = choose(read_manifest(options.manifest, options.split), options.limit)
+    rows = choose(read_transcribed(options.manifest, options.split), options.limit)
     parts = halves(rows)
     if not all(any(score(row.text, "").words.reference for row in part) for part in parts):
         raise TrainingError(f"{options.manifest} has too few texts to tune on half of them")

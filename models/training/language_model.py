@@ -35,7 +35,7 @@ from models import recogniser
 from models.checkpoint import Card, CheckpointError, read_card
 from models.language_model import STEP, LanguageModel, Trie, save
 from models.text import Alphabet
-from models.training.corpus import read_manifest
+from models.training.corpus import read_transcribed
 from models.training.utterance import TrainingError, text_lines
 
 HELD_OUT = 10  # one sentence in so many of each manifest measures the estimate
@@ -289,7 +289,7 @@ def gather_sources(
     hold_out
         Keep every `HELD_OUT`-th sentence of the manifests to measure on, and not the dev rows.
     """
-    rows = [(row, path, weight) for path, weight in manifests for row in read_manifest(path)]
+    rows = [(row, path, weight) for path, weight in manifests for row in read_transcribed(path)]
     spelled = [
         (row, path, weight, " ".join(spell([row.text], alphabet))) for row, path, weight in rows
     ]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.normalisers import normalise
-from models.training.corpus import read_manifest
+from models.training.corpus import read_transcribed
 from models.training.utterance import TrainingError, text_lines
 
 MARKS = set("“” ˈˌ ː͡‍.,;:!?-")  # stress, length and punctuation carry little for a recogniser
@@ -62,7 +62,7 @@ def write_lexicon(manifests: Sequence[Path], out: Path) -> None:
         raise TrainingError("hibari-tts is not installed: pip install hibari-tts") from None
 
     speak = G2P()
-    texts = (normalise(row.text) for manifest in manifests for row in read_manifest(manifest))
+    texts = (normalise(row.text) for manifest in manifests for row in read_transcribed(manifest))
     words = sorted({word for text in texts for word in text.split()})
     with out.open("w", encoding="utf-8") as file:
         for word in words:

@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.training.utterance import ManifestError, Utterance, text_lines
+from models.training.remarks import Remarks
+from models.training.utterance import ManifestError, Utterance, is_litter, text_lines
 
 SUBSETS = (
     "dev-clean", "dev-other", "test-clean", "test-other",
@@ -20,27 +21,38 @@ SPLITS = ("train", "dev", "test")
 
 def is_librispeech(folder: Path) -> bool:
     """Whether a folder is a subset of LibriSpeech, or holds subsets: transcripts tell."""
-    return any(next(folder.glob(f"{depth}/{TRANSCRIPTS}"), None) for depth in ("*/*", "*/*/*"))
+    return any(next(_transcripts(folder, depth), None) for depth in ("*/*", "*/*/*"))
 
 
-def read_librispeech(folder: Path) -> Iterator[Utterance]:
+def read_librispeech(folder: Path, remarks: Remarks) -> Iterator[Utterance]:
     """Utterances of a subset, or of a folder of subsets."""
-    for path in sorted(folder.glob(f"*/*/{TRANSCRIPTS}")):
-        yield from _chapter(path, folder.resolve().name, "")
-    for path in sorted(folder.glob(f"*/*/*/{TRANSCRIPTS}")):
+    for path in sorted(_transcripts(folder, "*/*")):
+        yield from _chapter(path, folder.resolve().name, "", remarks)
+    for path in sorted(_transcripts(folder, "*/*/*")):
         subset = path.relative_to(folder).parts[0]
         split = next((split for split in SPLITS if subset.startswith(split)), "")
-        yield from _chapter(path, subset, split)
+        yield from _chapter(path, subset, split, remarks)
 
 
-def _chapter(path: Path, subset: str, split: str) -> Iterator[Utterance]:
-    for line, row in text_lines(path):
+def _transcripts(folder: Path, depth: str) -> Iterator[Path]:
+    found = folder.glob(f"{depth}/{TRANSCRIPTS}")
+    return (path for path in found if not is_litter(path.relative_to(folder)))
+
+
+def _chapter(path: Path, subset: str, split: str, remarks: Remarks) -> Iterator[Utterance]:
+    try:
+        lines = list(text_lines(path))
+    except ManifestError as error:
+        remarks.left_out(error)
+        return
+    for line, row in lines:
         if not row.strip():
             continue
         name, _, text = row.strip().partition(" ")
         audio = path.parent / f"{name}.flac"
         if not audio.is_file():
-            raise ManifestError(f"{path.name} line {line}: there is no {audio.name} beside it")
+            remarks.left_out(f"{path.name} line {line}: there is no {audio.name} beside it")
+            continue
         speaker = path.parent.parent.name
         yield Utterance(name, audio, text.strip(), corpus=subset, split=split, speaker=speaker)
 

@@ -21,6 +21,7 @@ from models.audio import (
 )
 from models.training.utterance import Utterance
 
+LASTS_ALIKE = 0.5  # seconds by which a file's length and what its data set says may differ
 ENDS_ALIKE = 0.05  # seconds by which the ends of a file and of its last part may differ
 LONGEST_FILE = 6 * 3600.0  # seconds of a recording that is cut into utterances
 
@@ -39,7 +40,12 @@ def load_utterance(utterance: Utterance, max_seconds: float = MAX_SECONDS) -> Re
         Where the file cannot be used, the part lies outside of it, or it is too short or too long.
     """
     if utterance.end is None and not utterance.start:
-        return load(utterance.path, max_seconds=max_seconds)
+        whole = load(utterance.path, max_seconds=max_seconds)
+        said = utterance.seconds
+        if said is None or whole.seconds < said + max(LASTS_ALIKE, 0.05 * said):
+            return whole
+        longer = f"the data set says {said:g} s, but the file lasts {whole.seconds:.1f} s"
+        return replace(whole, warnings=(*whole.warnings, f"{longer}; all of it was used"))
     whole = _file(utterance.path)
     first = round(utterance.start * SAMPLE_RATE)
     last = None if utterance.end is None else round(utterance.end * SAMPLE_RATE)

@@ -30,7 +30,7 @@ from models.checkpoint import CheckpointError
 from models.recogniser import Decoded, Encoded, Variant
 from models.search import SearchOptions
 from models.training.cards import merge_control, merge_seeds, put_scores
-from models.training.corpus import Utterance, read_manifest
+from models.training.corpus import Utterance, read_transcribed
 from models.training.recordings import load_utterance
 from models.training.report import write_tables
 from models.training.utterance import TrainingError
@@ -180,7 +180,7 @@ def run(options: argparse.Namespace) -> None:
             lm_weight=options.lm_weight,
             word_bonus=options.word_bonus,
         )
-        rows = read_manifest(options.manifest, options.split)[: options.limit]
+        rows = read_transcribed(options.manifest, options.split)[: options.limit]
         if not rows:
             raise TrainingError(f"{options.manifest} has no utterances of split {options.split}")
         scores = measure(rows, _variants(options, folder), search, folder)

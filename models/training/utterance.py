@@ -22,7 +22,7 @@ class Utterance:
 
     id: str  # unique in its data set
     path: Path  # audio file
-    text: str  # transcript as the data set spells it
+    text: str | None  # transcript as the data set spells it; None: not known
     corpus: str = ""  # data set it comes from
     split: str = ""  # train, dev, ...; empty where the data set makes no difference
     speaker: str = ""
@@ -30,6 +30,15 @@ class Utterance:
     start: float = 0.0  # where in the file it begins, seconds
     end: float | None = None  # where it ends; None: with the file
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)  # further columns
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file is none of a data set, but what a system leaves in every folder.
+
+    macOS puts a ``._NAME`` beside each file on other systems' disks and ``__MACOSX`` into archives,
+    versions and editors keep hidden folders.
+    """
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -43,7 +52,8 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
-                yield number, line.rstrip("\r\n")
+                # files that were joined have the mark within
+                yield number, line.rstrip("\r\n").removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise ManifestError(f"{path.name} is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
