@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from analysis.archive import ArchiveError, read_arrays
-from analysis.maps import BLOCK, Maps, unit_rows
-from analysis.rows import Rows, rows_of
+from .io.archive import ArchiveError, read_arrays
+from .maps import BLOCK, Maps, unit_rows
+from .rows import Rows, rows_of
 
 ROW_TOLERANCE = 1e-3  # how far a row may be from summing to one
 SHORTEST_FRAME, LONGEST_FRAME = 1e-3, 3_600.0  # seconds; smoothing takes all frames within 75 ms

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.alignment import Alignment
-from analysis.coverage import coverage, reread_seconds, skipped_seconds
-from analysis.diagonality import diagonality, path_diagonality
-from analysis.failures import Failure, Note, find_failures
-from analysis.focus import entropy, focus, width_seconds
-from analysis.forced_alignment import alignment_error_ms, forced_seconds
-from analysis.heads import (
+from .alignment import Alignment
+from .failures.rules import Failure, Note, find_failures
+from .failures.thresholds import SEVERITY, Thresholds
+from .heads.cross_attention import (
     Aggregates,
     HeadReport,
     Roles,
@@ -23,11 +20,14 @@ from analysis.heads import (
     head_reports,
     listening,
 )
-from analysis.maps import Maps
-from analysis.metric import plain
-from analysis.monotonicity import backward_seconds, forward_share, monotonicity
-from analysis.repetition import repeated_tokens, tokens_per_second
-from analysis.thresholds import SEVERITY, Thresholds
+from .maps import Maps
+from .metrics.coverage import coverage, reread_seconds, skipped_seconds
+from .metrics.diagonality import diagonality, path_diagonality
+from .metrics.focus import entropy, focus, width_seconds
+from .metrics.metric import plain
+from .metrics.monotonicity import backward_seconds, forward_share, monotonicity
+from .metrics.repetition import repeated_tokens, tokens_per_second
+from .timing.forced_alignment import alignment_error_ms, forced_seconds
 
 __all__ = [
     "METRICS",
@@ -104,8 +104,8 @@ def diagnose(
     """All metrics, failures and head roles of an alignment.
 
     Metrics describe the mean over layers and heads; failures are looked for in the mean of those
-    heads that know where to listen (`analysis.heads.listening`), since one sink among aligners is
-    no failure.
+    heads that know where to listen (`analysis.heads.cross_attention.listening`), since one sink
+    among aligners is no failure.
 
     Parameters
     ----------

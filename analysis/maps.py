@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.labels import kinds
-from analysis.smoothing import smoothed
+from .signals.labels import kinds
+from .signals.smoothing import smoothed
 
 if TYPE_CHECKING:
-    from analysis.alignment import Alignment
+    from .alignment import Alignment
 
 BLOCK = 2**22  # cells whose rows are measured at once: more would only fill the memory
 
@@ -129,7 +129,7 @@ class Maps:
     @cached_property
     def places(self):
         """Where each token listened: `analysis.rows.Places`."""
-        from analysis.rows import find_places  # rows work on maps, so this way round comes late
+        from .rows import find_places  # rows work on maps, so this way round comes late
 
         return find_places(self)
 

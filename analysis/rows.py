@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.maps import Maps
-from analysis.pace import pace_without_strays, strays
-from analysis.ragged import compact, sorted_quantile
+from .maps import Maps
+from .signals.masked_stats import compact, sorted_quantile
+from .signals.pace import pace_without_strays, strays
 
 WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
 EDGE = 0.5  # share of the peak at which a row's extent ends: its width at half height

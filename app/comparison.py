@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from analysis.diagnosis import Diagnosis, diagnose
-from analysis.errors import Score, score
-from analysis.forced_alignment import forced_timing
-from analysis.timing import Timing
+from analysis.scoring.errors import Score, score
+from analysis.timing.forced_alignment import forced_timing
+from analysis.timing.word_times import Timing
 from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.decoding.language_model import LanguageModel
+from models.decoding.search import SearchOptions
 from models.encoder import Encoder
-from models.language_model import LanguageModel
-from models.recogniser import Decoded, Encoded, Variant, VariantInfo
-from models.search import SearchOptions
+from models.variant import Decoded, Encoded, Variant, VariantInfo
 
 SCHEMA = 1  # of the JSON that `to_json` makes
 

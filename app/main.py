@@ -9,17 +9,13 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
-from app import collected  # noqa: E402
+from app.presentation import session  # noqa: E402
 from app.theme import ICON, style_sheet  # noqa: E402
-from app.views import (  # noqa: E402
-    closer,
-    compare,
-    failures,
-    present,
-    scores,
-    stress,
-    yours,
-)
+from app.views import present, scores, yours  # noqa: E402
+from app.views.closer import page as closer_page  # noqa: E402
+from app.views.compare import page as compare_page  # noqa: E402
+from app.views.failures import page as failures_page  # noqa: E402
+from app.views.stress import page as stress_page  # noqa: E402
 
 
 def main() -> None:
@@ -33,12 +29,14 @@ def main() -> None:
     )
     st.html(f"<style>{style_sheet()}</style>")
     pages = [
-        st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare",
+        st.Page(compare_page.page, title="Compare", icon=":material/compare:", url_path="compare",
                 default=True),
-        st.Page(closer.page, title="Look closer", icon=":material/zoom_in:", url_path="closer"),
-        st.Page(failures.page, title="Failures", icon=":material/report:", url_path="failures"),
+        st.Page(closer_page.page, title="Look closer", icon=":material/zoom_in:",
+                url_path="closer"),
+        st.Page(failures_page.page, title="Failures", icon=":material/report:",
+                url_path="failures"),
         st.Page(scores.page, title="Scores", icon=":material/leaderboard:", url_path="scores"),
-        st.Page(stress.page, title="Stress lab", icon=":material/fitness_center:",
+        st.Page(stress_page.page, title="Stress lab", icon=":material/fitness_center:",
                 url_path="stress"),
         st.Page(yours.page, title="Your attention", icon=":material/upload_file:",
                 url_path="yours"),
@@ -49,7 +47,7 @@ def main() -> None:
 
 def _present() -> str:
     """The page's name with the number of slides, so that adding one is seen everywhere."""
-    count = len(collected.deck().slides)
+    count = len(session.deck().slides)
     return f"Present ({count})" if count else "Present"
 
 

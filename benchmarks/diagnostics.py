@@ -18,7 +18,7 @@ import numpy as np
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose, measure, measure_many
-from analysis.failures import find_failures
+from analysis.failures.rules import find_failures
 from analysis.maps import Maps
 from benchmarks import report
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.normalisers import basic
-from analysis.timing import Timed
+from analysis.scoring.normalisers import basic
+from analysis.timing.word_times import Timed
 
 VOICES = ("slt", "rms", "awb", "kal16")
 SENTENCES = (

@@ -24,13 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.forced_alignment import forced_timing, viterbi
-from analysis.normalisers import basic
-from analysis.timing import BoundaryErrors, Timed, attention_timing, boundary_errors
+from analysis.scoring.normalisers import basic
+from analysis.timing.forced_alignment import forced_timing, viterbi
+from analysis.timing.word_times import BoundaryErrors, Timed, attention_timing, boundary_errors
 from benchmarks.flite import SENTENCES, VOICES, speak
 from models import audio
 from models.checkpoint import CheckpointError
-from models.recogniser import CTC, Encoded, Variant, encode, load_encoder, load_variant, variants
+from models.recogniser import encode, load_encoder, load_variant, variants
+from models.variant import CTC, Encoded, Variant
 
 
 @dataclass(frozen=True, eq=False)

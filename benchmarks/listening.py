@@ -13,8 +13,8 @@ from benchmarks.clocks import apart, highest, in_turn
 from benchmarks.peer import espnet_seconds
 from models import audio
 from models.audio import Recording
-from models.recogniser import Encoded, VariantInfo
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
+from models.variant import Encoded, VariantInfo
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LONG = SAMPLES / "long_story.ogg"

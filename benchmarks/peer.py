@@ -13,10 +13,10 @@ from torch import Tensor
 from benchmarks.clocks import in_turn
 from benchmarks.search import ALPHABET, ENCODER_DIM, FRAMES_PER_SECOND, NEVER, recordings
 from models.attention import Sizes, mechanisms
-from models.decoder import LSTMDecoder
-from models.hypothesis import Hypothesis
+from models.decoders.lstm import LSTMDecoder
+from models.decoding.hypothesis import Hypothesis
+from models.decoding.search import SearchOptions, decode
 from models.interop.espnet.attention import ESPNET_TYPES as KNOWN
-from models.search import SearchOptions, decode
 from tests.espnet_models import recorded
 
 CTC_WEIGHTS = (0.0, 0.3)

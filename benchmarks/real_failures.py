@@ -20,17 +20,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from analysis.errors import normalise, score
-from analysis.failures import find_failures
-from analysis.heads import listening
+from analysis.failures.rules import find_failures
+from analysis.heads.cross_attention import listening
+from analysis.scoring.errors import normalise, score
 from benchmarks.stressed import Clip, Stressed, stresses, word_times
 from benchmarks.text_labels import KINDS, TextLabels, text_labels
 from models import recogniser
 from models.audio import Recording, load
+from models.corpora.corpus import Utterance, read_transcribed
+from models.decoding.search import SearchOptions
 from models.encoder import Encoder
-from models.recogniser import CTC, Decoded, Variant
-from models.search import SearchOptions
-from models.training.corpus import Utterance, read_transcribed
+from models.variant import CTC, Decoded, Variant
 
 BATCH = 16  # recordings decoded together
 HALVES_SEED = 7  # of the order that decides which utterances are for tuning

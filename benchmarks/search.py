@@ -19,11 +19,12 @@ import torch
 
 from benchmarks import report
 from models.attention import Sizes
-from models.decoder import Decoder, DecoderOptions
-from models.registry import build, decoders
-from models.search import SearchOptions, decode
+from models.decoders.base import Decoder
+from models.decoders.lstm import DecoderOptions
+from models.decoders.registry import build, decoders
+from models.decoders.transformer import TransformerOptions
+from models.decoding.search import SearchOptions, decode
 from models.text import Alphabet
-from models.transformer import TransformerOptions
 
 ALPHABET = Alphabet()
 FRAMES_PER_SECOND, ENCODER_DIM = 25, 512

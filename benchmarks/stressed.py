@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.forced_alignment import viterbi
+from analysis.timing.forced_alignment import viterbi
 from models.audio import SAMPLE_RATE
 from models.stress import hush, join, repeat, speed, white_noise
 

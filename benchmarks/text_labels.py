@@ -1,7 +1,7 @@
 """What went wrong with a transcript, told from the two texts alone: no attention is looked at.
 
-The edit alignment of characters (`analysis.errors.edit_alignment`) says which were inserted and
-deleted. From it:
+The edit alignment of characters (`analysis.scoring.errors.edit_alignment`) says which were inserted
+and deleted. From it:
 
 *loop*
     Yes where words repeat at once more often than anywhere in the reference, with at least one
@@ -27,8 +27,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.errors import Edit, edit_alignment
-from analysis.repetition import periodic_runs
+from analysis.metrics.repetition import periodic_runs
+from analysis.scoring.errors import Edit, edit_alignment
 
 LOOP_CHARACTERS = 12  # inserted and written before: two or three words
 COPY_CHARACTERS = 6  # inserted copies of words have at least so many together

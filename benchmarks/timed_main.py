@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from app import backend  # noqa: E402
+from app.data import decoding  # noqa: E402
 
 
 def timed(decode):
     """The same, with the time at its end written down."""
 
-    def decode_and_tell(*arguments) -> Iterator[backend.Outcome]:
+    def decode_and_tell(*arguments) -> Iterator[decoding.Outcome]:
         waiting = len(arguments[2])
         for done, outcome in enumerate(decode(*arguments), start=1):
             if done == waiting:  # before the page draws it
@@ -33,6 +33,6 @@ def timed(decode):
     return decode_and_tell
 
 
-if not hasattr(backend.decode, "timed"):  # this script runs again with every change on the page
-    backend.decode = timed(backend.decode)
+if not hasattr(decoding.decode, "timed"):  # this script runs again with every change on the page
+    decoding.decode = timed(decoding.decode)
 runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")

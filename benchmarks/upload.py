@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from app.comparison import Models
-from app.samples import samples
+from app.data.samples import samples
 from benchmarks.listening import chosen
 from benchmarks.page_load import SHOWN, recording
 from models import audio

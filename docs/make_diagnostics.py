@@ -19,11 +19,11 @@ from PIL import Image
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose
-from analysis.diagonality import monotonic_path
-from analysis.failures import Failure, Note
-from analysis.forced_alignment import alignment_error_ms
-from analysis.heads import role
-from analysis.self_attention import self_heads
+from analysis.failures.rules import Failure, Note
+from analysis.heads.cross_attention import role
+from analysis.heads.self_attention import self_heads
+from analysis.metrics.diagonality import monotonic_path
+from analysis.timing.forced_alignment import alignment_error_ms
 from tests.failing_maps import EDITS
 from tests.maps import Look, draw, healthy
 

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app import runs  # noqa: E402
-from app.cli import main as command  # noqa: E402
+from app.cli.main import main as command  # noqa: E402
+from app.data import runs  # noqa: E402
 from tests.dashboard import IDLE, chromium, running, visit  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.intervals import Interval, bootstrap_interval
-from analysis.prediction import RULE, PredictionError, correlations, flagging
-from analysis.significance import compare_word_errors, word_errors
+from analysis.scoring.intervals import Interval, bootstrap_interval
+from analysis.scoring.prediction import RULE, PredictionError, correlations, flagging
+from analysis.scoring.significance import compare_word_errors, word_errors
 
 CONTROLS = ("equal", "ctc")  # nothing to be read off their maps
 PAGE = Path(__file__).resolve().parent / "diagnostics.md"

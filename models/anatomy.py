@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from models.attention.base import Intervention
-from models.decoder import Decoder, DecoderStep, LSTMDecoder
-from models.hypothesis import Hypothesis
+from models.decoders.base import Decoder, DecoderStep
+from models.decoders.lstm import LSTMDecoder
+from models.decoding.hypothesis import Hypothesis
 from models.memory import MEASURING, available_bytes, require
 
 STILL_HEARD = 1  # frames on either side of a moved peak that stay audible

@@ -14,9 +14,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.failures import Findings, find_failures
-from analysis.heads import listening
-from analysis.thresholds import SEVERITY
+from analysis.failures.rules import Findings, find_failures
+from analysis.failures.thresholds import SEVERITY
+from analysis.heads.cross_attention import listening
 from tests.failing_maps import EDITS, make
 from tests.maps import Labelled, Look
 

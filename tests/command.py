@@ -1,6 +1,6 @@
 """Run a command as `python -m app` does, in this process."""
 
-from app.cli import main
+from app.cli.main import main
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:

@@ -20,15 +20,15 @@ import torch
 from hypothesis import settings
 from playwright.sync_api import Browser
 
-from app import samples
+from app.data import samples
 from models import checkpoint
 from models.attention.base import Sizes
 from models.checkpoint import Card
-from models.decoder import DecoderOptions
+from models.decoders.lstm import DecoderOptions
+from models.decoders.registry import build, decoders
+from models.decoders.transformer import TransformerOptions
 from models.encoder import Encoder, EncoderOptions
-from models.registry import build, decoders
 from models.text import Alphabet
-from models.transformer import TransformerOptions
 from tests.dashboard import chromium, running
 
 WORDS = "no no no"  # said in the sample of `library`

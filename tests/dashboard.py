@@ -19,7 +19,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from app import server
+from app.cli import dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
@@ -53,10 +53,10 @@ def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
 def running(checkpoints: Path | None = None, script: Path | None = None) -> Iterator[str]:
     """The address of a dashboard that runs as long as the context; `script` instead of its own."""
     port = _any_port()
-    address = server.address("127.0.0.1", port)
+    address = dashboard.address("127.0.0.1", port)
     chosen = {"ATTNSCOPE_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
     own = str(ROOT / "app" / "main.py")
-    command = server.command("127.0.0.1", port)
+    command = dashboard.command("127.0.0.1", port)
     process = subprocess.Popen(
         [str(script) if script and part == own else part for part in command],
         cwd=ROOT,

@@ -4,7 +4,7 @@ import torch
 from espnet.nets.pytorch_backend.rnn.attentions import initial_att
 from espnet.nets.pytorch_backend.rnn.decoders import Decoder as EspnetDecoder
 
-from models.decoder import LSTMDecoder
+from models.decoders.lstm import LSTMDecoder
 from models.interop.espnet import attention_from_state
 
 UNITS, ENCODER_DIM = 12, 10

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from analysis.errors import score
+from analysis.scoring.errors import score
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, read_items
 from app.evaluation.rows import COUNT_NAMES, SCHEMA
 from app.evaluation.run import Folder, write_json
 from app.evaluation.settings import fingerprints
 from app.evaluation.summary import summarise
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.conftest import hum
 
 VARIANTS = ("location", "multi_head_dot", "ctc")

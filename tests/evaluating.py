@@ -7,14 +7,9 @@ import pandas as pd
 import pytest
 
 from app.comparison import Models
-from app.evaluation import (
-    Plan,
-    Settings,
-    evaluate,
-    items,
-)
+from app.evaluation import Plan, Settings, evaluate, items
 from app.evaluation.settings import fingerprints
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.runs import write_corpus
 
 ROOT = Path(__file__).resolve().parent.parent

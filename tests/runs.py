@@ -12,7 +12,7 @@ from app.evaluation.items import Item, Shard
 from app.evaluation.rows import SCHEMA
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings
-from models.training.corpus import Utterance
+from models.corpora.corpus import Utterance
 from tests.conftest import hum
 
 WORDS = ["who", "will", "hum", "along", "with", "us", "this", "long", "evening", "oh", "my"]

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from models.attention import Sizes
-from models.decoder import Decoder, DecoderOptions, DecoderStep, build_decoder
-from models.search import SearchOptions, decode
+from models.decoders.base import Decoder, DecoderStep
+from models.decoders.lstm import DecoderOptions, build_decoder
+from models.decoding.search import SearchOptions, decode
 from models.text import BLANK, EOS, Alphabet
 
 SMALL = Alphabet((BLANK, "a", "b", EOS))

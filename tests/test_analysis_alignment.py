@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment, AlignmentError
-from analysis.archive import MAX_CELLS
+from analysis.io.archive import MAX_CELLS
 
 
 def even(*shape):

@@ -7,9 +7,9 @@ import pytest
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose, measure
-from analysis.heads import information, listening, role
+from analysis.failures.thresholds import SEVERITY
+from analysis.heads.cross_attention import information, listening, role
 from analysis.maps import Maps
-from analysis.thresholds import SEVERITY
 from tests import accuracy
 from tests.failing_maps import EDITS, make
 from tests.maps import Look

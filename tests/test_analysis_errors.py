@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import Counts, edit_alignment, pool, score
+from analysis.scoring.errors import Counts, edit_alignment, pool, score
 
 # reference, hypothesis, (hits, substitutions, deletions, insertions) in words
 WORD_CASES = [

@@ -5,8 +5,8 @@ import pytest
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
-from analysis.failures import find_failures
-from analysis.thresholds import SEVERITY, Thresholds
+from analysis.failures.rules import find_failures
+from analysis.failures.thresholds import SEVERITY, Thresholds
 from tests.failing_maps import EDITS, make
 from tests.maps import Look
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.forced_alignment import alignment_error_ms, forced_timing, viterbi
+from analysis.timing.forced_alignment import alignment_error_ms, forced_timing, viterbi
 
 
 def log_probs(rng, frames, vocabulary):

@@ -5,8 +5,8 @@ import pytest
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import aggregate, diagnose, measure
-from analysis.heads import rank_heads, role
-from analysis.self_attention import self_heads
+from analysis.heads.cross_attention import rank_heads, role
+from analysis.heads.self_attention import self_heads
 
 FRAMES, TOKENS = 120, 20
 WORDS = [f"w{i}" for i in range(TOKENS)]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.intervals import Interval, bootstrap_interval, draw_totals
+from analysis.scoring.intervals import Interval, bootstrap_interval, draw_totals
 
 
 def utterances(seed, count=80):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.labels import is_space, is_special, mean_length, words
-from analysis.repetition import periodic_runs, repetitions
+from analysis.metrics.repetition import periodic_runs, repetitions
+from analysis.signals.labels import is_space, is_special, mean_length, words
 
 CHARACTERS = ["n", "o", " ", "n", "o", "<eos>"]
 

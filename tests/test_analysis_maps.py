@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose, measure, measure_many, measure_maps
 from analysis.maps import BLOCK, Maps
-from analysis.ragged import compact, masked_mean, midranks, quantile
-from analysis.runs import runs_of_rows
+from analysis.signals.masked_stats import compact, masked_mean, midranks, quantile
+from analysis.signals.runs import runs_of_rows
 from tests.failing_maps import EDITS, make
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.coverage import passes
 from analysis.diagnosis import METRICS, measure
-from analysis.diagonality import monotonic_path
+from analysis.metrics.coverage import passes
+from analysis.metrics.diagonality import monotonic_path
 from tests.failing_maps import EDITS, make
 from tests.maps import Look, random_look
 

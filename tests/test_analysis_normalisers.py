@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from analysis.errors import score
 from analysis.marks import without_marks
-from analysis.normalisers import NORMALISERS, described, normalise
-from analysis.spelling import american
+from analysis.scoring.american_spelling import american
+from analysis.scoring.errors import score
+from analysis.scoring.normalisers import NORMALISERS, described, normalise
 
 NONE = [
     ("  Hello,   World! ", "Hello, World!"),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.diagnosis import METRICS
-from analysis.intervals import Interval, draws
-from analysis.prediction import (
+from analysis.scoring.intervals import Interval, draws
+from analysis.scoring.prediction import (
     RULES,
     WORSE,
     Options,
@@ -18,7 +18,7 @@ from analysis.prediction import (
     flagging,
     suspicion,
 )
-from analysis.ranks import kendall, spearman
+from analysis.scoring.ranks import kendall, spearman
 
 FAST = Options(resamples=200)
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.errors import score
-from analysis.significance import (
+from analysis.scoring.errors import score
+from analysis.scoring.significance import (
     MatchedPairs,
     WordErrors,
     compare_pairs,

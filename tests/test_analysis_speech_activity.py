@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import speech_activity
-from analysis.speech_activity import speech_frames
+from analysis.signals import speech_activity
+from analysis.signals.speech_activity import speech_frames
 
 RATE = 16_000
 

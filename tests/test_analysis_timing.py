@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analysis.alignment import Alignment
-from analysis.timing import Timed, attention_timing, boundary_errors, timing, warp
+from analysis.timing.word_times import Timed, attention_timing, boundary_errors, timing, warp
 from benchmarks.flite import known_words, parse_durations, parse_words
 
 

@@ -6,8 +6,8 @@ import torch
 
 from models.anatomy import Change, dissect, formula, parameters, rewrite
 from models.attention.base import Sizes, mechanisms
-from models.decoder import DecoderOptions, build_decoder
-from models.search import SearchOptions, decode
+from models.decoders.lstm import DecoderOptions, build_decoder
+from models.decoding.search import SearchOptions, decode
 from models.text import Alphabet
 
 OPTIONS = DecoderOptions(embedding_dim=6, units=16, attention=Sizes(8, 2, 2, 5, 3))

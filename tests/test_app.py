@@ -10,13 +10,15 @@ import soundfile
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis.diagonality import BAND_SHARE, LEAST_BAND_SECONDS
-from analysis.errors import NORMALISERS, score
-from app import backend, cards, links, samples
-from app.links import View
-from app.scores import METRICS
+from analysis.metrics.diagonality import BAND_SHARE, LEAST_BAND_SECONDS
+from analysis.scoring.errors import NORMALISERS, score
+from app.data import decoding, samples
+from app.data.metrics import METRICS
+from app.html import cards
+from app.links import compare as compare_links
+from app.links.compare import View
 from app.theme import NOTHING_SAID, SIGNS
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.conftest import WORDS, tone
 
 MAIN = str(Path(__file__).resolve().parent.parent / "app" / "main.py")
@@ -72,7 +74,7 @@ def test_first_visit_decodes_the_first_sample_with_every_trained_variant(page):
     assert "A buzz" in html_of(page)
     assert WORDS in html_of(page)
     drawn = maps_of(page)
-    trained = {info.name for info in backend.models().infos() if info.checkpoint}
+    trained = {info.name for info in decoding.models().infos() if info.checkpoint}
     assert set(drawn) == trained
     assert page.dataframe[0].value["name"].tolist() == list(drawn)
     for figure in drawn.values():
@@ -95,13 +97,13 @@ def test_every_control_has_help(page):
 def test_nothing_is_decoded_twice(page, monkeypatch):
     page.run()
     asked = []
-    real = backend.compare
+    real = decoding.compare
 
     def counting(recording, names, options, **rest):
         asked.append((tuple(names), options))
         return real(recording, names, options, **rest)
 
-    monkeypatch.setattr(backend, "compare", counting)
+    monkeypatch.setattr(decoding, "compare", counting)
     page.text_area[0].set_value("something else")
     page.run()
     assert asked == []
@@ -119,8 +121,8 @@ def test_results_of_an_upload_stay_in_its_session(page):
     assert calm(page)
     assert maps_of(page)
     digests = {key[0] for key in page.session_state["private_store"]._results}
-    assert digests == {backend.digest_of(backend.audio.load(tone(0.8)))}
-    assert digests.isdisjoint(key[0] for key in backend.shared_store()._results)
+    assert digests == {decoding.digest_of(decoding.audio.load(tone(0.8)))}
+    assert digests.isdisjoint(key[0] for key in decoding.shared_store()._results)
     other = AppTest.from_file(MAIN, default_timeout=120)
     other.run()
     assert "mine.wav" not in html_of(other)
@@ -306,13 +308,15 @@ def test_link_with_nonsense_is_harmless(page):
 def test_links_are_read_as_they_were_written(view):
     variants = dict.fromkeys(("dot", "ctc", "equal"))
     normalizers = ("none", "basic", "english")
-    assert links.read(links.write(view), {"buzz": None}, variants, normalizers) == view
+    assert (
+        compare_links.read(compare_links.write(view), {"buzz": None}, variants, normalizers) == view
+    )
 
 
 def test_store_forgets_the_oldest_recording_first_and_the_present_one_never(page):
     page.run()
-    results = [result for _, result in backend.shared_store()._results.items()][:2]
-    store = backend.Store(limit=backend._size(results[0]))
+    results = [result for _, result in decoding.shared_store()._results.items()][:2]
+    store = decoding.Store(limit=decoding._size(results[0]))
     keys = [(digest, SearchOptions(), name) for digest in "ab" for name in ("dot", "location")]
     for key, result in zip(keys[:2], results, strict=True):
         store.put(key, result)
@@ -321,7 +325,7 @@ def test_store_forgets_the_oldest_recording_first_and_the_present_one_never(page
         store.put(key, result)
     assert [store.get(key) for key in keys[:2]] == [None, None]
     assert [store.get(key) for key in keys[2:]] == results
-    assert store.bytes == sum(backend._size(result) for result in results)
+    assert store.bytes == sum(decoding._size(result) for result in results)
 
 
 @pytest.mark.parametrize(

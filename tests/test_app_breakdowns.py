@@ -5,11 +5,11 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import backend
 from app.comparison import Models
+from app.data import decoding
 from models import recogniser
-from models.recogniser import Variant
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
+from models.variant import Variant
 from tests.conftest import tone
 from tests.test_app import MAIN, calm, choose, html_of, maps_of, upload
 
@@ -121,10 +121,10 @@ def test_an_encoder_that_runs_out_of_memory_leaves_the_session_usable(page, monk
 def test_a_mechanism_whose_checkpoint_went_away_is_named_alone(checkpoints, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
     st.cache_resource.clear()
-    recording = backend.audio.load(tone(0.5))
-    request = backend.Request(backend.digest_of(recording), SearchOptions())
+    recording = decoding.audio.load(tone(0.5))
+    request = decoding.Request(decoding.digest_of(recording), SearchOptions())
     names = ["ctc", "gone", "dot"]
-    outcomes = list(backend.decode(recording, request, names, backend.Store()))
+    outcomes = list(decoding.decode(recording, request, names, decoding.Store()))
     found = {outcome.name: outcome.error for outcome in outcomes}
     assert found == {"gone": "variant 'gone' has no checkpoint any more.", "dot": "", "ctc": ""}
 
@@ -136,7 +136,7 @@ class Ended(BaseException):
 @pytest.mark.parametrize("what", ["load_encoder", "load_variant", "load_language_model"])
 def test_whoever_is_ended_while_models_load_leaves_no_lock(checkpoints, monkeypatch, what):
     models, real = Models(checkpoints), getattr(recogniser, what)
-    recording = backend.audio.load(tone(0.5))
+    recording = decoding.audio.load(tone(0.5))
     asked = {
         "load_encoder": lambda: models.encode(recording),
         "load_variant": lambda: models.variant("dot"),

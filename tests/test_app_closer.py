@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import links, runs
-from app.links import CloserView
+from app.data import runs
+from app.links import compare as compare_links
+from app.links.compare import CloserView
 from models.attention.base import mechanisms
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.evaluated import real_run
 from tests.test_app import calm, html_of
 
@@ -18,9 +19,9 @@ RNN = [name for name, info in mechanisms().items() if hasattr(info.cls, "energie
 
 def closer():
     """The page alone, as AppTest runs a function's source."""
-    from app.views import closer
+    from app.views.closer import page as closer_page
 
-    closer.page()
+    closer_page.page()
 
 
 @pytest.fixture
@@ -179,13 +180,15 @@ def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
 )
 def test_links_are_read_as_they_were_written(view):
     known = {"dot": None}
-    assert links.read_closer(links.write_closer(view), {"buzz": None}, known) == view
+    assert (
+        compare_links.read_closer(compare_links.write_closer(view), {"buzz": None}, known) == view
+    )
 
 
 def test_links_with_nonsense_are_harmless():
     params = {"sample": "../x", "variant": "<b>", "step": "-3", "beam": "nan"}
     params |= {"heads": "<b>", "layer": "0"}
-    assert links.read_closer(params, {}, {}) == CloserView()
+    assert compare_links.read_closer(params, {}, {}) == CloserView()
 
 
 def too_large(page) -> list[bool]:
@@ -205,7 +208,7 @@ def test_a_changed_decoding_that_does_not_fit_into_the_memory_is_said_in_its_pla
 
 
 def test_self_attention_that_does_not_fit_into_the_memory_is_said_in_its_place(page, monkeypatch):
-    monkeypatch.setattr("models.transformer.available_bytes", lambda: 1000)
+    monkeypatch.setattr("models.decoders.transformer.available_bytes", lambda: 1000)
     page.query_params.update(variant="transformer", heads="decoder")
     page.run()
     assert too_large(page) == [True]

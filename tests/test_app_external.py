@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import trial
+from app.data import sample_run
 from models.interop import external
 from tests.test_app import MAIN, calm, html_of, maps_of
 from tests.test_app_closer import closer, figures
@@ -50,7 +50,7 @@ def test_an_address_cannot_name_a_file(named, tmp_path):
 
 def test_a_public_name_is_no_file_and_stops_no_page(library, use_checkpoints, monkeypatch):
     monkeypatch.setenv(external.VARIABLE, "whisper:openai/whisper-tiny")
-    first = trial.place()
-    assert trial.place() == first
+    first = sample_run.place()
+    assert sample_run.place() == first
     monkeypatch.setenv(external.VARIABLE, "")
-    assert trial.place() != first
+    assert sample_run.place() != first

@@ -19,16 +19,19 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import SEVERITY
-from app import gallery, matrices, run_links, runs, selection, trial
 from app.charts.thumbnail import COLUMNS, ROWS, thumbnail
-from app.cli import main
+from app.cli.main import main
+from app.data import run_filters, runs, sample_run
+from app.data.run_filters import Filter, Order
+from app.data.runs import VERDICTS, Run
 from app.evaluation import RunError, load_results, load_settings
 from app.evaluation.replay import recording_of
-from app.run_links import FailuresView
-from app.runs import VERDICTS, Run
-from app.selection import Filter, Order
+from app.html import matrices
+from app.links import runs as run_links
+from app.links.runs import FailuresView
 from app.theme import DARK
-from app.views import failures as failures_page
+from app.views.failures import page as failures_page
+from app.views.failures import tiles as gallery
 from models.audio import AudioError, load
 from tests.conftest import tone
 from tests.evaluated import TEXTS, VARIANTS, real_run, row, written_run
@@ -37,9 +40,9 @@ from tests.test_app import MAIN, calm, html_of, maps_of
 
 def failures():
     """The page alone, as AppTest runs a function's source."""
-    from app.views import failures
+    from app.views.failures import page as failures_page
 
-    failures.page()
+    failures_page.page()
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +131,18 @@ CASES = [
 
 @pytest.mark.parametrize(("chosen", "count"), CASES)
 def test_filters(table, chosen, count):
-    mask = selection.shown(table, chosen, selection.around(table, chosen))
+    mask = run_filters.shown(table, chosen, run_filters.around(table, chosen))
     assert mask.sum() == count
 
 
 def test_undefined_rates_come_last_whatever_the_order(table):
     everything = np.ones(len(table), bool)
     for descending in (True, False):
-        places = selection.in_order(table, everything, Order("wer", descending))
+        places = run_filters.in_order(table, everything, Order("wer", descending))
         assert set(places[-2:]) == {4, 5}
         rates = table["wer"].to_numpy()[places[:-2]]
         assert (np.diff(rates) <= 0).all() if descending else (np.diff(rates) >= 0).all()
-    by_verdict = selection.in_order(table, everything, Order("verdict", True))
+    by_verdict = run_filters.in_order(table, everything, Order("verdict", True))
     severity = [VERDICTS.index(each) for each in table["verdict"].iloc[by_verdict]]
     assert severity == sorted(severity, reverse=True)
 
@@ -147,9 +150,9 @@ def test_undefined_rates_come_last_whatever_the_order(table):
 @given(some.lists(some.booleans(), min_size=6, max_size=6))
 def test_counts_of_verdicts_add_up(table, mask):
     mask = np.array(mask)
-    found = selection.counts(table, mask, every=False)
+    found = run_filters.counts(table, mask, every=False)
     assert found[list(VERDICTS)].to_numpy().sum() == found["all"].sum() == mask.sum()
-    every = selection.counts(table, mask, every=True)
+    every = run_filters.counts(table, mask, every=True)
     assert (every[list(VERDICTS)] >= found[list(VERDICTS)]).all(axis=None)
 
 
@@ -174,7 +177,7 @@ NAMES = some.lists(some.text(min_size=1, max_size=8), unique=True, max_size=3).m
     filter=some.builds(Filter, kinds=some.lists(some.sampled_from(VERDICTS), unique=True)
                        .map(tuple), every=some.booleans(), variants=NAMES, wer=LIMITS,
                        seconds=LIMITS, speakers=NAMES, text=some.text(max_size=20)),
-    order=some.builds(Order, some.sampled_from(list(selection.ORDERS)), some.booleans()),
+    order=some.builds(Order, some.sampled_from(list(run_filters.ORDERS)), some.booleans()),
     page=some.integers(0, 99), table=some.booleans(), columns=NAMES,
 ))  # fmt: skip
 def test_links_are_read_as_they_were_written(view):
@@ -214,7 +217,7 @@ def test_tiles_show_evidence_where_it_is_and_escape_everything(written, table):
 
 
 def test_the_matrix_marks_what_is_chosen_and_escapes_names(table):
-    counts = selection.counts(table, np.ones(6, bool), every=False)
+    counts = run_filters.counts(table, np.ones(6, bool), every=False)
     counts.index = ["<i>", "ctc"]
     html = matrices.counts_table(counts, ["skip"], [], "<u>")
     assert "<i>" not in html.replace('<i class="attn-icon', "")
@@ -308,7 +311,7 @@ def test_without_a_set_the_samples_are_offered_and_evaluated(page, tmp_path, mon
     page.run()
     assert calm(page)
     assert "Failures in the samples" in html_of(page)
-    trained = {info.name for info in runs.trial.Models().infos() if info.checkpoint}
+    trained = {info.name for info in sample_run.Models().infos() if info.checkpoint}
     assert len(tiles(page)) == min(len(trained), failures_page.TILES)
 
 
@@ -328,11 +331,11 @@ def test_what_is_stopped_goes_on_where_it_was(checkpoints, library, monkeypatch)
             raise Stopped
 
     with pytest.raises(Stopped):
-        trial.run(show)
-    assert trial.NAME not in runs.library()
-    trial.run(show)
+        sample_run.run(show)
+    assert sample_run.NAME not in runs.library()
+    sample_run.run(show)
     assert told == [(0, 2), (1, 2), (1, 2), (2, 2)]
-    assert runs.names(runs.library()[trial.NAME], 9) == ["buzz", "more"]
+    assert runs.names(runs.library()[sample_run.NAME], 9) == ["buzz", "more"]
 
 
 # --- recordings of a run in Compare

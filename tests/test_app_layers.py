@@ -10,10 +10,11 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from analysis.alignment import Alignment
-from app import backend, charts
-from app.charts.levels import mean_pool
-from app.charts.square import frames_map, tokens_map
-from app.self_attention import FINEST, PALE, START, SelfAttention, square_heads
+from app import charts
+from app.charts.quantise import mean_pool
+from app.charts.self_attention import frames_map, tokens_map
+from app.data import decoding
+from app.data.self_attention import FINEST, PALE, START, SelfAttention, square_heads
 from app.theme import LIGHT
 from tests.conftest import TINY_TRANSFORMER
 from tests.test_app import calm
@@ -196,7 +197,7 @@ def test_self_attention_waits_until_it_is_wanted_and_is_not_for_long_recordings(
         asked.append(wanted)
         return SelfAttention(None, (), ())
 
-    monkeypatch.setattr(backend, "self_attention_of", too_long)
+    monkeypatch.setattr(decoding, "self_attention_of", too_long)
     page.run()
     assert calm(page)
     assert asked == []

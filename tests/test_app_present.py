@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import runs
+from app.data import runs
 from app.presentation import Deck, Panel, Slide, read, render
 from app.presentation import figures as pictures
 from app.presentation.clean import clean
@@ -29,7 +29,10 @@ def pages():
     import streamlit as st
 
     name = "present" if st.session_state.get("on_present") else st.session_state["page"]
-    importlib.import_module(f"app.views.{name}").page()
+    module = importlib.import_module(f"app.views.{name}")
+    if hasattr(module, "__path__"):  # a folder of modules
+        module = importlib.import_module(f"app.views.{name}.page")
+    module.page()
 
 
 @pytest.fixture

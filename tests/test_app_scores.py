@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from analysis.groups import length_groups, rates_by_group
-from analysis.intervals import bootstrap_interval
-from analysis.multiplicity import FEW, SURE, Judged, holm, judge
-from app import edits, matrices, ratings, run_links, runs
-from app.run_links import MEASURES, ScoresView
-from app.runs import Run
-from app.scores import METRICS
+from analysis.scoring.groups import length_groups, rates_by_group
+from analysis.scoring.intervals import bootstrap_interval
+from analysis.scoring.multiplicity import FEW, SURE, Judged, holm, judge
+from app.data import run_scores, runs
+from app.data.metrics import METRICS
+from app.data.runs import Run
+from app.html import matrices, word_diff
+from app.links import runs as run_links
+from app.links.runs import MEASURES, ScoresView
 from tests.evaluated import row, written_run
 from tests.test_app import calm, html_of
 
@@ -116,7 +118,7 @@ EDITS = [  # said, written, only what is wrong: letters in order, words that sta
 
 @pytest.mark.parametrize(("said", "heard", "only_wrong", "letters", "there"), EDITS)
 def test_edits_are_named_and_escaped(said, heard, only_wrong, letters, there):
-    html = edits.aligned(said, heard, "none", only_wrong=only_wrong)
+    html = word_diff.aligned(said, heard, "none", only_wrong=only_wrong)
     found = "".join(part[0] for part in html.split("<i>")[1:] if part[0] != "<")
     assert found == letters
     assert there in html
@@ -145,21 +147,21 @@ def run(tmp_path_factory) -> Run:
 
 
 def test_only_what_was_heard_as_it_is_and_has_a_reference_is_compared(run):
-    found = ratings.counted(run, "wer")
+    found = run_scores.counted(run, "wer")
     assert {name: values.tolist() for name, values in found.errors.items()} == {
         "dot": [0, 2],
         "ctc": [1, 0],
     }
     assert found.words.tolist() == [2, 1]
-    assert ratings.counted(run, "cer").words.tolist() == [7, 5]
+    assert run_scores.counted(run, "cer").words.tolist() == [7, 5]
 
 
 @pytest.mark.parametrize(("by", "groups"), [
     ("length", ["1 to 2 s", "4 to 8 s"]), ("speaker", ["ann", "bob"]), ("age", ["child", "adult"]),
 ])  # fmt: skip
 def test_rates_by_anything_recordings_differ_in(run, by, groups):
-    assert by in ratings.groupings(run)
-    found = ratings.by_group(run, "wer", by)
+    assert by in run_scores.groupings(run)
+    found = run_scores.by_group(run, "wer", by)
     assert found["group"].drop_duplicates().tolist() == groups
     assert found["rate"].tolist() == [0.0, 0.5, 2.0, 0.0]
     html = matrices.groups_table(found, "<caption>")
@@ -168,20 +170,20 @@ def test_rates_by_anything_recordings_differ_in(run, by, groups):
 
 
 def test_the_largest_groups_are_kept(run):
-    found = ratings.by_group(run, "wer", "speaker")
-    assert ratings.largest(found, "speaker", 1)["group"].unique().tolist() == ["ann"]
+    found = run_scores.by_group(run, "wer", "speaker")
+    assert run_scores.largest(found, "speaker", 1)["group"].unique().tolist() == ["ann"]
 
 
 def test_points_have_both_numbers_and_are_not_too_many(run, monkeypatch):
-    assert ratings.points(run, "monotonicity", "wer", None).tolist() == [0, 1, 2]
-    assert ratings.points(run, "monotonicity", "wer", "ctc").tolist() == [1, 2]
-    monkeypatch.setattr(ratings, "POINTS", 2)
-    assert len(ratings.points(run, "monotonicity", "wer", None)) == 2
+    assert run_scores.points(run, "monotonicity", "wer", None).tolist() == [0, 1, 2]
+    assert run_scores.points(run, "monotonicity", "wer", "ctc").tolist() == [1, 2]
+    monkeypatch.setattr(run_scores, "POINTS", 2)
+    assert len(run_scores.points(run, "monotonicity", "wer", None)) == 2
 
 
 def test_texts_come_worst_first_and_only_with_errors(run):
-    assert ratings.worst(run, "dot").tolist() == [3]
-    assert ratings.worst(run, "ctc").tolist() == [1]
+    assert run_scores.worst(run, "dot").tolist() == [3]
+    assert run_scores.worst(run, "ctc").tolist() == [1]
 
 
 # --- links
@@ -282,7 +284,7 @@ def test_without_a_set_the_page_says_what_it_is_for(page, tmp_path, monkeypatch)
 
 
 def test_a_table_of_scores_has_a_row_for_every_mechanism(run):
-    found = ratings.table(runs.summary(run))
+    found = run_scores.table(runs.summary(run))
     assert found["mechanism"].tolist() == ["dot", "ctc"]
     assert found["wer"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert isinstance(found, pd.DataFrame)

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import lab, stress_links
 from app.charts.curves import Curve, Ladder, curves_figure, spread
-from app.scores import METRICS
-from app.stress_links import StressView
+from app.data import stress_lab
+from app.data.metrics import METRICS
+from app.links import stress as stress_links
+from app.links.stress import StressView
 from app.theme import DARK, LIGHT
 from models import stress
 from models.audio import Recording
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.conftest import hum, tone
 from tests.test_app import calm, html_of, maps_of
 
@@ -26,9 +27,9 @@ NORMALIZERS = ("none", "basic", "english")
 
 def lab_page():
     """The page alone, as AppTest runs a function's source."""
-    from app.views import stress
+    from app.views.stress import page as stress_page
 
-    stress.page()
+    stress_page.page()
 
 
 @pytest.fixture
@@ -73,11 +74,11 @@ def test_curves_of_wer_and_a_metric_and_the_maps_of_the_hardest_level(page):
 
 
 def test_the_maps_of_another_level_decode_nothing_again(page, monkeypatch):
-    from app import backend
+    from app.data import decoding
 
     page.run()
     asked = []
-    monkeypatch.setattr(backend, "compare", lambda *a, **k: asked.append(a))
+    monkeypatch.setattr(decoding, "compare", lambda *a, **k: asked.append(a))
     page.button_group(key="lab_at_repeat").set_value(1.0)
     page.run()
     assert calm(page)
@@ -96,7 +97,7 @@ def test_every_metric_on_request(page):
     assert len(curves_of(page)) == 2
 
 
-@pytest.mark.parametrize("name", list(lab.SCALES))
+@pytest.mark.parametrize("name", list(stress_lab.SCALES))
 def test_every_stress_is_decoded_and_drawn(page, name):
     level = {"repeat": "3", "silence": "0.5", "speed": "2", "cut": "0.5"}.get(name, "1")
     page.query_params.update(variants="location", stress=name, levels=level)
@@ -139,9 +140,9 @@ def test_stopped_halfway_it_shows_what_there_is_and_goes_on(page):
     page.query_params["variants"] = "dot"
     page.run()
     page.multiselect(key="lab_levels_repeat").set_value(["2", "3"])
-    from app import backend
+    from app.data import decoding
 
-    digest = backend.digest_of(backend.audio.load(tone(), name="buzz"))
+    digest = decoding.digest_of(decoding.audio.load(tone(), name="buzz"))
     page.session_state["lab_stopped"] = (digest, "repeat", 0.0, SearchOptions())
     page.button_group(key="lab_at_repeat").set_value(2.0)
     page.run()
@@ -190,13 +191,13 @@ def test_a_broken_checkpoint_does_not_stop_the_others(page, copied):
 
 
 def test_maps_the_store_forgot_leave_the_curves(page, monkeypatch):
-    from app import backend
+    from app.data import decoding
 
     page.query_params["variants"] = "dot"
     page.run()
-    backend.shared_store()._results.clear()
-    asked, real = [], backend.compare
-    monkeypatch.setattr(backend, "compare", lambda *a, **k: asked.append(a) or real(*a, **k))
+    decoding.shared_store()._results.clear()
+    asked, real = [], decoding.compare
+    monkeypatch.setattr(decoding, "compare", lambda *a, **k: asked.append(a) or real(*a, **k))
     page.run()
     assert calm(page)
     assert len(asked) == 1  # the level whose maps are shown
@@ -222,8 +223,8 @@ def test_every_control_has_help(page):
 # --- recordings
 
 
-def trial(name: str, seconds: float = 2.0, gap: float = 0.0) -> lab.Trial:
-    return lab.Trial(
+def trial(name: str, seconds: float = 2.0, gap: float = 0.0) -> stress_lab.Trial:
+    return stress_lab.Trial(
         Recording(hum(seconds), 16_000), "d", "one two", stress.STRESSES[name], (), gap
     )
 
@@ -234,24 +235,25 @@ def trial(name: str, seconds: float = 2.0, gap: float = 0.0) -> lab.Trial:
      ("speed", 2, 0), ("speed", 0.5, 0), ("snr", 5, 0), ("babble", 5, 0), ("reverb", 0.5, 0)],
 )  # fmt: skip
 def test_how_long_a_level_lasts_is_known_before_it_is_made(name, level, gap):
-    heard = lab.made(trial(name).recording, "d", name, level, gap)
-    assert heard.seconds == pytest.approx(lab.seconds(trial(name, gap=gap), level), abs=1e-3)
+    heard = stress_lab.made(trial(name).recording, "d", name, level, gap)
+    assert heard.seconds == pytest.approx(stress_lab.seconds(trial(name, gap=gap), level), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", list(lab.SCALES))
+@pytest.mark.parametrize("name", list(stress_lab.SCALES))
 def test_the_plain_level_is_the_recording_itself(name):
     subject = trial(name)
-    assert lab.heard(subject, lab.SCALES[name].plain) is subject.recording
-    assert lab.request(subject, lab.SCALES[name].plain, SearchOptions()).digest == "d"
-    assert lab.reference(subject, lab.SCALES[name].plain) == "one two"
+    assert stress_lab.heard(subject, stress_lab.SCALES[name].plain) is subject.recording
+    assert stress_lab.request(subject, stress_lab.SCALES[name].plain, SearchOptions()).digest == "d"
+    assert stress_lab.reference(subject, stress_lab.SCALES[name].plain) == "one two"
     assert (
-        lab.in_order(name, lab.SCALES[name].usual)[0] == lab.SCALES[name].plain or name == "speed"
+        stress_lab.in_order(name, stress_lab.SCALES[name].usual)[0] == stress_lab.SCALES[name].plain
+        or name == "speed"
     )
 
 
 def test_the_same_noise_every_time():
     first, second, other = (
-        lab.made(trial("snr").recording, digest, "snr", 5.0, 0.0).samples
+        stress_lab.made(trial("snr").recording, digest, "snr", 5.0, 0.0).samples
         for digest in ("one", "one", "two")
     )
     np.testing.assert_array_equal(first, second)
@@ -259,8 +261,8 @@ def test_the_same_noise_every_time():
 
 
 def test_a_recording_too_short_after_the_cut():
-    assert "20 ms are left" in lab.problem(trial("cut"), 0.01)
-    assert lab.problem(trial("cut"), 0.02) == ""
+    assert "20 ms are left" in stress_lab.problem(trial("cut"), 0.01)
+    assert stress_lab.problem(trial("cut"), 0.02) == ""
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_a_recording_too_short_after_the_cut():
      ("snr", "nan", None), ("snr", "inf", None), ("speed", "0,5", 0.5), ("cut", "", None)],
 )  # fmt: skip
 def test_levels_as_people_write_them(name, text, level):
-    assert lab.level_of(name, text) == level
+    assert stress_lab.level_of(name, text) == level
 
 
 # --- links

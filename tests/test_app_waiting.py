@@ -6,9 +6,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import backend
-from app.views.waiting import Progress
-from models.search import SearchOptions
+from app.data import decoding
+from app.views.progress import Progress
+from models.decoding.search import SearchOptions
 from tests.conftest import tone
 from tests.test_app import MAIN, choose, maps_of, upload
 
@@ -51,7 +51,7 @@ def pages_of_three():
     """Some pages to turn, as AppTest runs a function's source."""
     import streamlit as st
 
-    from app.views.parts import turn_pages
+    from app.views.common import turn_pages
 
     st.session_state.setdefault("at", 0)
     turn_pages("at", st.session_state.at, 3, "texts", f"page {st.session_state.at}")
@@ -73,8 +73,8 @@ def test_pages_are_turned_from_the_first_to_the_last_and_back():
 def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
     page.query_params["variants"] = "ctc"
     page.run()
-    request = backend.Request(
-        backend.digest_of(backend.audio.load(tone(), name="buzz")), SearchOptions()
+    request = decoding.Request(
+        decoding.digest_of(decoding.audio.load(tone(), name="buzz")), SearchOptions()
     )
     page.session_state["stopped"] = request
     choose(page, ["ctc", "location"])
@@ -89,8 +89,8 @@ def test_stop_keeps_what_is_finished_and_continue_goes_on(page):
 def test_another_recording_goes_on_and_a_stopped_one_stays_stopped(page):
     first, second = tone(0.8), tone(1.2)
     upload(page, first)
-    request = backend.Request(
-        backend.digest_of(backend.audio.load(first, name="mine.wav")), SearchOptions()
+    request = decoding.Request(
+        decoding.digest_of(decoding.audio.load(first, name="mine.wav")), SearchOptions()
     )
     page.session_state["stopped"] = request
     choose(page, ["ctc", "location"])

@@ -14,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
-from analysis.foreign import ReadOptions
-from app import brought
-from app.backend import Store
-from app.brought import File
-from app.transcript import timed_words
+from analysis.io.toolkits import ReadOptions
+from app.data import uploads
+from app.data.decoding import Store
+from app.data.uploads import File
+from app.html.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
 from tests.conftest import tone
@@ -230,7 +230,7 @@ def test_an_address_shows_the_example(page):
 
 
 def test_the_example_file_is_one_this_page_reads(page, checkpoints):
-    from app import example
+    from app.data import example
 
     [first, _] = example.example().files
     assert Alignment.load(example.first_file()).tokens == Alignment.load(first.content).tokens
@@ -285,7 +285,7 @@ def test_every_control_has_help(page):
 
 
 def read(*files: File, recording=None, options=None):
-    return brought.read_all(files, options or ReadOptions(), recording, Store())
+    return uploads.read_all(files, options or ReadOptions(), recording, Store())
 
 
 def test_files_of_equal_names_are_all_told_apart():
@@ -297,17 +297,17 @@ def test_files_of_equal_names_are_all_told_apart():
 
 
 def test_large_files_are_refused_before_they_are_unpacked(monkeypatch):
-    monkeypatch.setattr(brought, "BYTES", 1_000)
+    monkeypatch.setattr(uploads, "BYTES", 1_000)
     [outcome] = read(File("a.npz", npz()))
     assert "MB of arrays" in outcome.error
     monkeypatch.undo()
-    monkeypatch.setattr(brought, "CELLS", 299)
+    monkeypatch.setattr(uploads, "CELLS", 299)
     [outcome] = read(File("a.npz", npz()))
     assert UNPACKED in outcome.error
 
 
 def test_all_files_together_have_a_limit_and_smaller_ones_still_fit(monkeypatch):
-    monkeypatch.setattr(brought, "CELLS_OF_ALL", 500)
+    monkeypatch.setattr(uploads, "CELLS_OF_ALL", 500)
     small = npz(diagonal(2, 20), ["a", "b"])
     outcomes = read(File("a.npz", npz()), File("b.npz", npz()), File("c.npz", small))
     assert [outcome.result is not None for outcome in outcomes] == [True, False, True]
@@ -315,11 +315,11 @@ def test_all_files_together_have_a_limit_and_smaller_ones_still_fit(monkeypatch)
 
 
 def test_nothing_is_measured_twice(monkeypatch):
-    store, asked, real = Store(), [], brought.diagnose
-    monkeypatch.setattr(brought, "diagnose", lambda a: asked.append(a) or real(a))
+    store, asked, real = Store(), [], uploads.diagnose
+    monkeypatch.setattr(uploads, "diagnose", lambda a: asked.append(a) or real(a))
     files = [File("a.npz", npz())]
     for options in (ReadOptions(), ReadOptions(), ReadOptions(renormalise=True)):
-        brought.read_all(files, options, None, store)
+        uploads.read_all(files, options, None, store)
     assert len(asked) == 2
 
 
@@ -396,5 +396,5 @@ def test_the_document_says_the_limits_that_hold():
     document = DOCUMENT.read_text(encoding="utf-8")
     from app.controls.yours import FILE_MB
 
-    limits = f"{brought.FILES} files of {FILE_MB} MB each, and {brought.CELLS // 10**6} million"
+    limits = f"{uploads.FILES} files of {FILE_MB} MB each, and {uploads.CELLS // 10**6} million"
     assert limits in document.replace("\n", " ")

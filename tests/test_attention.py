@@ -5,15 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.attention import (
-    FAMILIES,
-    Attention,
-    Sizes,
-    build,
-    gather,
-    mechanisms,
-    register,
-)
+from models.attention import FAMILIES, Attention, Sizes, build, gather, mechanisms, register
 from models.attention.base import valid_frames
 from models.attention.content import Additive, tanh_score
 

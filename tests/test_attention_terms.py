@@ -6,17 +6,7 @@ import pytest
 import torch
 
 from models.attention import Attention, AttentionStep, Intervention, Memory, State
-from tests.test_attention import (
-    CLOSE,
-    FRAMES,
-    HARD,
-    NAMES,
-    every_mode,
-    make,
-    queries,
-    run,
-    speech,
-)
+from tests.test_attention import CLOSE, FRAMES, HARD, NAMES, every_mode, make, queries, run, speech
 
 REMEMBERING = tuple(
     name for name in NAMES if any(part in name for part in ("loc", "coverage", "forward"))

@@ -15,8 +15,16 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import containers, ffmpeg
-from models.audio import SAMPLE_RATE, AudioError, Recording, load, plain, resample
+from models.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    Recording,
+    containers,
+    ffmpeg,
+    load,
+    plain,
+    resample,
+)
 from models.torchaudio_cpu import torchaudio
 from tests.conftest import SAMPLES, hum
 

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
-from app import charts, panels
+from app import charts
 from app.charts.spectrogram import spectrogram
-from app.offline import opus
-from app.presentation import Deck, Panel, Setting, Slide, Sound, render
+from app.html.document import opus
+from app.presentation import Deck, Panel, Setting, Slide, Sound, panels, render
 from app.theme import LIGHT
 from tests.conftest import hum
 from tests.dashboard import IDLE, PATIENCE

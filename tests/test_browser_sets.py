@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app import runs
+from app.data import runs
 from tests.dashboard import running, visit, wait_for_address
 from tests.evaluated import VARIANTS, real_run
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.failures import Failure
-from analysis.timing import Timed, Timing
+from analysis.failures.rules import Failure
+from analysis.timing.word_times import Timed, Timing
 from app import charts
 from app.charts.attention import rows_of
 from app.charts.labels import SMALLEST_ROW, row_labels
-from app.charts.levels import CELL_LIMIT, pool_steps
+from app.charts.quantise import CELL_LIMIT, pool_steps
 from app.spelling import words_of
 from app.theme import DARK, LIGHT, SIGNS, palette
 
@@ -260,7 +260,7 @@ def test_palette_changes_lightness_in_one_direction(shown):
 
 
 def test_every_verdict_has_words_and_its_own_icon():
-    from analysis.thresholds import SEVERITY
+    from analysis.failures.thresholds import SEVERITY
 
     assert {"healthy", *SEVERITY} == set(SIGNS)
     assert len({shown.icon for shown in SIGNS.values()}) == len(SIGNS)

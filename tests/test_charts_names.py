@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts.names import LETTER, LINE, name_places
+from app.charts.label_placement import LETTER, LINE, name_places
 
 BOXES = {  # of frames (left, top, right, bottom) with the corners their names take, in pixels
     "one": ([(0, 0, 100, 100)], ["top right"]),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.alignment import Alignment
-from models.registry import decoders
+from models.decoders.registry import decoders
 from tests.command import run
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")

@@ -14,7 +14,7 @@ from app.comparison import ClipResult, Models, assess, compare, to_json
 from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.conftest import hum
 
 METRICS = {

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from app.evaluation.items import read_items
 from models.audio import NO_SPEECH, AudioError
-from models.torchaudio_cpu import torchaudio
-from models.training.corpus import (
+from models.corpora.corpus import (
     ManifestError,
     Remarks,
     iterate_manifest,
@@ -27,9 +26,10 @@ from models.training.corpus import (
     read_transcribed,
     with_audio,
 )
-from models.training.librispeech import download
-from models.training.recordings import load_utterance
-from models.training.utterance import Utterance
+from models.corpora.librispeech import download
+from models.corpora.recordings import load_utterance
+from models.corpora.utterance import Utterance
+from models.torchaudio_cpu import torchaudio
 from tests.conftest import hum
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -511,7 +511,7 @@ def test_a_file_that_is_longer_than_its_data_set_says_is_warned_of(tmp_path):
 
 
 def test_reading_needs_neither_torch_nor_streamlit():
-    code = "import sys, models.training.corpus; print({'torch', 'streamlit'} & set(sys.modules))"
+    code = "import sys, models.corpora.corpus; print({'torch', 'streamlit'} & set(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

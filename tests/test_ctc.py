@@ -10,8 +10,8 @@ from espnet.nets.ctc_prefix_score import CTCPrefixScore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import ctc
 from models.attention import gather
+from models.decoding import ctc
 
 BLANK, EOS = 0, 3
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.attention import Sizes, mechanisms
-from models.decoder import DecoderOptions, LSTMDecoder, build_decoder
+from models.decoders.lstm import DecoderOptions, LSTMDecoder, build_decoder
 from tests.espnet_decoder import ATYPES, ENCODER_DIM, pair
 
 VOCABULARY, DIM = 7, 12

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from analysis.prediction import WORSE
+from analysis.scoring.prediction import WORSE
 from docs import tables
 
 

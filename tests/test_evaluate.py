@@ -5,29 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from analysis.errors import pool as pooled
-from analysis.errors import score
+from analysis.scoring.errors import pool as pooled
+from analysis.scoring.errors import score
 from app.comparison import Models, compare
-from app.evaluation import (
-    evaluate,
-    load_errors,
-    load_results,
-    load_settings,
-    load_summary,
-    pool,
-)
+from app.evaluation import evaluate, load_errors, load_results, load_settings, load_summary, pool
 from app.evaluation.progress import Progress, clock
 from app.evaluation.rows import METRIC_NAMES
 from models.audio import load
 from tests.command import run as command
-from tests.evaluating import (
-    SECONDS,
-    VARIANTS,
-    finished,
-    manifest,
-    plan_of,
-    settings,
-)
+from tests.evaluating import SECONDS, VARIANTS, finished, manifest, plan_of, settings
 from tests.runs import fake_part, write_corpus
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")

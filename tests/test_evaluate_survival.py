@@ -22,7 +22,7 @@ from app.evaluation import (
     run,
     work,
 )
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.evaluating import (
     ROOT,
     SECONDS,

@@ -33,16 +33,7 @@ from app.evaluation import (
 from app.evaluation.progress import Progress
 from models.interop import external
 from tests import dying
-from tests.evaluating import (
-    ROOT,
-    SECONDS,
-    finished,
-    manifest,
-    one_by_one,
-    plan_of,
-    same,
-    settings,
-)
+from tests.evaluating import ROOT, SECONDS, finished, manifest, one_by_one, plan_of, same, settings
 from tests.runs import fake_part, plain_items
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")

@@ -16,7 +16,7 @@ from app.evaluation.run import BadItem, Folder, Part
 from app.evaluation.settings import Settings
 from app.evaluation.work import BATCH_ITEMS, BATCH_SECONDS, Ready, batches
 from models.audio import SAMPLE_RATE, Recording
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests import failing_maps
 from tests.runs import fake_part, plain_items, write_corpus
 

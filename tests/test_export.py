@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app import commands, export
-from app.cli import main
+from app.cli import compare
+from app.cli.main import main
+from app.export import clips as clip_export
 from tests.conftest import hum
 
 TEXTS = ("ctm", "TextGrid", "srt", "vtt", "json", "npz")
@@ -24,7 +25,7 @@ def exported(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     clips = [folder / "my talk.wav", folder / "a" / "my talk.flac"]
     for clip in clips:
         soundfile.write(clip, hum(0.6), 16_000)
-    formats = ",".join(name for name in export.FORMATS if name not in export.FIGURES)
+    formats = ",".join(name for name in clip_export.FORMATS if name not in clip_export.FIGURES)
     arguments = ["compare", *map(str, clips), "--variants", "dot,ctc", "--json", str(folder / "j")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATTNSCOPE_CHECKPOINTS", str(checkpoints))
@@ -79,7 +80,7 @@ def test_files_say_what_the_json_says(exported):
 
 def test_figures_are_vectors_and_pixels_of_the_map(use_checkpoints, clip, tmp_path, capsys):
     arguments = ["compare", str(clip), "--variants", "location", "--text", "no"]
-    formats = ",".join([*export.FIGURES, "sclite"])
+    formats = ",".join([*clip_export.FIGURES, "sclite"])
     assert main([*arguments, "--export", str(tmp_path), "--formats", formats]) == 0
     assert "wrote 4 files" in capsys.readouterr().err
     starts = {"svg": b"<svg", "pdf": b"%PDF", "png": b"\x89PNG"}
@@ -94,7 +95,7 @@ def test_every_format_is_explained_and_offered(capsys):
     table = page.partition("## Out")[2]
     assert main(["compare", "--help"]) == 0
     offered = capsys.readouterr().out
-    for name in export.FORMATS:
+    for name in clip_export.FORMATS:
         assert f"`{name}`" in table
         assert re.search(rf"\b{name}\b", offered)
 
@@ -110,7 +111,7 @@ def test_unknown_formats_are_wrong_usage(use_checkpoints, clip, tmp_path, capsys
 def test_a_folder_that_cannot_be_is_found_before_decoding(
     use_checkpoints, clip, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(commands, "load", lambda *_, **__: pytest.fail("decoding began"))
+    monkeypatch.setattr(compare, "load", lambda *_, **__: pytest.fail("decoding began"))
     (tmp_path / "out").write_text("a file")
     assert main(["compare", str(clip), "--export", str(tmp_path / "out")]) == 1
     assert f"attnscope: {tmp_path / 'out'}: File exists" in capsys.readouterr().err
@@ -124,16 +125,16 @@ def test_why_there_is_nothing_to_write_is_said(use_checkpoints, clip, tmp_path, 
 
 def test_figures_without_kaleido_are_refused_before_decoding(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "kaleido", None)
-    with pytest.raises(export.ExportError, match=r"pip install -r requirements-figures\.txt"):
-        export.check(["ctm", "pdf"])
-    export.check(["ctm"])
+    with pytest.raises(clip_export.ExportError, match=r"pip install -r requirements-figures\.txt"):
+        clip_export.check(["ctm", "pdf"])
+    clip_export.check(["ctm"])
 
 
 def test_a_browser_that_fails_is_one_sentence(use_checkpoints, clip, tmp_path, monkeypatch, capsys):
     def fail(*_args, **_options):
         raise RuntimeError("no browser\nat all")
 
-    monkeypatch.setattr(export.pio, "write_images", fail)
+    monkeypatch.setattr(clip_export.pio, "write_images", fail)
     arguments = ["compare", str(clip), "--variants", "dot", "--export", str(tmp_path)]
     assert main([*arguments, "--formats", "png"]) == 1
     (error,) = [
@@ -157,11 +158,11 @@ def test_a_browser_that_fails_is_one_sentence(use_checkpoints, clip, tmp_path, m
     ],
 )
 def test_file_names_are_harmless_everywhere(name, stem):
-    assert export.stems([name]) == [stem]
+    assert clip_export.stems([name]) == [stem]
 
 
 def test_names_that_would_be_one_file_are_numbered():
     paths = ["a/talk.wav", "b/Talk.wav", "talk-2.wav", "c/talk.ogg"]
-    found = export.stems(paths)
+    found = clip_export.stems(paths)
     assert found == ["talk", "Talk-2", "talk-2-2", "talk-3"]
     assert len({name.casefold() for name in found}) == len(paths)

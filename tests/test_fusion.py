@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.checkpoint import Card
-from models.language_model import save
+from models.corpora.utterance import Utterance
+from models.decoding.language_model import save
 from models.text import Alphabet
 from models.training import fusion
-from models.training.utterance import Utterance
 from tests.conftest import hum
 from tests.test_language_model import learnt, letters, write_manifest
 

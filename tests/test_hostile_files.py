@@ -11,13 +11,13 @@ import pytest
 
 from analysis.alignment import AlignmentError
 from analysis.diagnosis import diagnose
-from analysis.foreign import read
+from analysis.io.toolkits import read
 from tests.limited import run_limited
 
 READ = """
 import base64
 from analysis.alignment import AlignmentError
-from analysis.foreign import read
+from analysis.io.toolkits import read
 for name, content in values[0]:
     try:
         read(base64.b64decode(content), name)

@@ -12,13 +12,13 @@ import yaml
 
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.decoding.search import SearchOptions
 from models.interop.espnet import load_rnn_model
 from models.interop.espnet.config import FeatureOptions, read_config
 from models.interop.espnet.features import Features, read_statistics
 from models.interop.espnet.model import read_weights
-from models.recogniser import Decoded
-from models.search import SearchOptions
 from models.torchaudio_cpu import torchaudio
+from models.variant import Decoded
 from tests import espnet_models
 from tests.conftest import hum
 

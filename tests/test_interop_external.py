@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 import soundfile
 
-from app.cli import main
+from app.cli.main import main
 from app.comparison import Models, compare
 from app.evaluation.settings import RunError, Settings, fingerprints, same_checkpoints
 from models import checkpoint, recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError, identity
+from models.decoding.search import SearchOptions
 from models.interop import external
-from models.search import SearchOptions
+from models.variant import Encoded
 from tests import espnet_models, whisper_models
 from tests.conftest import hum
 
@@ -257,9 +258,7 @@ def test_they_need_no_encoder_of_ours(pointers):
 def test_an_encoding_without_recordings_says_what_is_missing(pointers):
     models = Models()
     encoded = models.encode(Recording(hum(0.5), 16_000))
-    bare = recogniser.Encoded(
-        encoded.frames, encoded.lengths, None, 0.04, encoded.speech, encoded.seconds
-    )
+    bare = Encoded(encoded.frames, encoded.lengths, None, 0.04, encoded.speech, encoded.seconds)
     with pytest.raises(CheckpointError, match="their-rnn hears with its own encoder"):
         models.variant("their-rnn").decode(bare)
 

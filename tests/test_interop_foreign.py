@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import foreign
 from analysis.alignment import Alignment, AlignmentError
 from analysis.diagnosis import diagnose
-from analysis.formats.timed import Piece, TimedText
-from analysis.formats.whisper_json import whisper_json
-from app.cli import main
+from analysis.io import toolkits
+from analysis.io.formats.timed import Piece, TimedText
+from analysis.io.formats.whisper_json import whisper_json
+from app.cli.main import main
 
 WORDS = [("so", 0.1, 0.3), ("it", 0.3, 0.3), ("is", 1.0, 1.5)]
 STABLE_TS = {
@@ -57,7 +57,7 @@ def bytes_of(values) -> bytes:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_words_become_rows_in_their_time(form):
-    found = foreign.from_words(bytes_of(FORMS[form]))
+    found = toolkits.from_words(bytes_of(FORMS[form]))
     assert found.tokens == ("so", "it", "is")
     assert found.text == "so it is"
     assert found.frame_seconds == 0.02
@@ -74,7 +74,7 @@ def test_words_become_rows_in_their_time(form):
 def test_words_without_times_lie_between_their_neighbours():
     words = [{"word": "5"}, {"word": "a", "start": 1, "end": 2}, {"word": "1914"},
              {"word": "b", "start": 3, "end": 4}, {"word": "9"}]  # fmt: skip
-    found = foreign.from_words(bytes_of({"segments": [{"words": words}]}))
+    found = toolkits.from_words(bytes_of({"segments": [{"words": words}]}))
     heard = [np.flatnonzero(row)[[0, -1]] * 0.02 for row in found.map]
     assert [round(float(a), 2) for a, _ in heard] == [0, 1, 2, 3, 4]
     assert [round(float(b) + 0.02, 2) for _, b in heard] == [1, 2, 3, 4, 4.02]
@@ -82,8 +82,8 @@ def test_words_without_times_lie_between_their_neighbours():
 
 def test_a_whole_day_of_words_gets_coarser_frames_and_no_more():
     words = [{"word": str(n), "start": 20 * n, "end": 20 * n + 1} for n in range(3_000)]
-    found = foreign.from_words(bytes_of({"words": words}))
-    assert found.weights.size <= foreign.MAX_CELLS
+    found = toolkits.from_words(bytes_of({"words": words}))
+    assert found.weights.size <= toolkits.MAX_CELLS
     assert found.frame_seconds == pytest.approx(5.12)  # the first of 0.02, 0.04, ... that does
 
 
@@ -109,20 +109,20 @@ def test_a_whole_day_of_words_gets_coarser_frames_and_no_more():
 )
 def test_other_json_is_refused_in_one_sentence(content, message):
     with pytest.raises(AlignmentError, match=message):
-        foreign.from_words(content)
+        toolkits.from_words(content)
 
 
 def test_files_that_are_too_large_or_missing_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(foreign, "MAX_BYTES", 10)
+    monkeypatch.setattr(toolkits, "MAX_BYTES", 10)
     with pytest.raises(AlignmentError, match="larger than"):
-        foreign.from_words(io.BytesIO(b" " * 11))
-    monkeypatch.setattr(foreign, "MAX_WORDS", 2)
-    monkeypatch.setattr(foreign, "MAX_BYTES", 1_000)
+        toolkits.from_words(io.BytesIO(b" " * 11))
+    monkeypatch.setattr(toolkits, "MAX_WORDS", 2)
+    monkeypatch.setattr(toolkits, "MAX_BYTES", 1_000)
     with pytest.raises(AlignmentError, match="3 are more than the 2"):
-        foreign.from_words(bytes_of(PLAIN))
+        toolkits.from_words(bytes_of(PLAIN))
     for name in ("gone.json", "gone.npy", "gone.npz"):
         with pytest.raises(AlignmentError, match="there is no such file"):
-            foreign.read(tmp_path / name)
+            toolkits.read(tmp_path / name)
 
 
 @given(st.recursive(
@@ -134,7 +134,7 @@ def test_files_that_are_too_large_or_missing_are_refused(monkeypatch, tmp_path):
 ))  # fmt: skip
 def test_any_json_is_read_or_refused(values):
     try:
-        found = foreign.from_words(json.dumps(values).encode())
+        found = toolkits.from_words(json.dumps(values).encode())
     except AlignmentError as error:
         assert "\n" not in str(error)  # noqa: PT017
     else:
@@ -158,19 +158,19 @@ def diagonal(rows: int, frames: int) -> np.ndarray:
 
 
 def test_espnets_arrays_are_maps_with_numbered_tokens():
-    found = foreign.read(npy(diagonal(5, 60).astype(np.float32)), "utt1.npy")
+    found = toolkits.read(npy(diagonal(5, 60).astype(np.float32)), "utt1.npy")
     assert found.tokens == ("1", "2", "3", "4", "5")
     assert found.frame_seconds == 0.04
     assert found.ended is None
     assert diagnose(found).metrics["monotonicity"] == pytest.approx(1.0)
     heads = np.stack([diagonal(5, 60)] * 4)
-    options = foreign.ReadOptions(frame_seconds=0.03)
-    found = foreign.read(npy(heads), "utt1.ep.3.npy", options)
+    options = toolkits.ReadOptions(frame_seconds=0.03)
+    found = toolkits.read(npy(heads), "utt1.ep.3.npy", options)
     assert (found.heads, found.frame_seconds) == (4, 0.03)
     loose = npy(diagonal(5, 60) * 0.9)
     with pytest.raises(AlignmentError, match=r"sums to 0\.9 instead of 1"):
-        foreign.read(loose, "a.npy")
-    assert foreign.read(loose, "a.npy", foreign.ReadOptions(renormalise=True)).frames == 60
+        toolkits.read(loose, "a.npy")
+    assert toolkits.read(loose, "a.npy", toolkits.ReadOptions(renormalise=True)).frames == 60
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_espnets_arrays_are_maps_with_numbered_tokens():
 )
 def test_other_arrays_are_refused_in_one_sentence(content, message):
     with pytest.raises(AlignmentError, match=message):
-        foreign.read(content, "a.npy")
+        toolkits.read(content, "a.npy")
 
 
 def test_a_header_cannot_ask_for_all_the_memory():
@@ -194,7 +194,7 @@ def test_a_header_cannot_ask_for_all_the_memory():
     header = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
     np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(AlignmentError, match="are more than the 200 million"):
-        foreign.read(file.getvalue(), "a.npy")
+        toolkits.read(file.getvalue(), "a.npy")
 
 
 class Bomb:
@@ -206,7 +206,7 @@ def test_nothing_is_ever_unpickled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.npy", "a.npz", "a.json"):
         with pytest.raises(AlignmentError):
-            foreign.read(pickle.dumps(Bomb()), name)
+            toolkits.read(pickle.dumps(Bomb()), name)
     assert not Path("exploded").exists()
 
 

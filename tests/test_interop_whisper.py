@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.labels import is_special, words
+from analysis.signals.labels import is_special, words
 from models.audio import Recording
 from models.checkpoint import CheckpointError
-from models.hypothesis import Hypothesis
+from models.decoding.hypothesis import Hypothesis
+from models.decoding.search import SearchOptions
 from models.interop import whisper
 from models.interop.whisper import variant as variants
 from models.interop.whisper.pieces import ByteAlphabet, token_bytes
-from models.search import SearchOptions
 from tests import whisper_models
 from tests.conftest import hum
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import ctc
 from models.checkpoint import Card, CheckpointError
-from models.hypothesis import IMPOSSIBLE
-from models.language_model import STEP, Fusion, LanguageModel, Trie, load, save
+from models.decoding import ctc
+from models.decoding.hypothesis import IMPOSSIBLE
+from models.decoding.language_model import STEP, Fusion, LanguageModel, Trie, load, save
 from models.text import BLANK, EOS, Alphabet
 from models.training import language_model as training
 from models.training.language_model import Source, bits_per_character, estimate, gather_sources

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from playwright.sync_api import Page
 
-from app import runs
-from app.cli import main
+from app.cli.main import main
+from app.data import runs
 from tests.conftest import hum
 from tests.dashboard import FOLLOWED, IDLE, PATIENCE, chromium, running
 

@@ -3,9 +3,11 @@
 import pytest
 
 from app.comparison import too_large
-from models import anatomy, ctc, memory, search, transformer
-from models.search import SearchOptions, decode
-from models.transformer import TransformerDecoder
+from models import anatomy, memory
+from models.decoders import transformer
+from models.decoders.transformer import TransformerDecoder
+from models.decoding import ctc, search
+from models.decoding.search import SearchOptions, decode
 from tests.command import run
 from tests.searching import LETTERS, speech, tiny
 

@@ -205,7 +205,7 @@ def test_the_attention_of_the_readme_needs_no_other_edit(tmp_path):
         "context, weights, state = attention(torch.randn(2, 5), memory, state)\n"
         "assert context.shape == (2, 6) and weights.shape == (2, 1, 7)\n"
         "assert torch.allclose(weights.sum(-1), torch.ones(2, 1))\n"
-        "from app.cli import main; main(['variants'])\n"
+        "from app.cli.main import main; main(['variants'])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", attend], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from models import packed
-from models.packed import Packed
+from models.decoders import packed
+from models.decoders.packed import Packed
 
 
 @pytest.mark.parametrize("rows", [1, 2, 16, 50])

@@ -12,11 +12,12 @@ from safetensors.torch import load_file, save_file
 from models import checkpoint, recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.decoders.registry import decoders
+from models.decoding.search import SearchOptions
 from models.encoder import Encoder
-from models.recogniser import FRAME_SECONDS, encode, load_encoder, load_variant, variants
-from models.registry import decoders
-from models.search import SearchOptions
+from models.recogniser import encode, load_encoder, load_variant, variants
 from models.training import report, score
+from models.variant import FRAME_SECONDS
 from tests.conftest import TINY_ENCODER, hum
 from tests.limited import run_limited
 

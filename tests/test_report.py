@@ -17,19 +17,19 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app.cli import main
+from app.charts.png import grey_png
+from app.cli.main import main
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
 from app.evaluation.run import Folder
 from app.evaluation.settings import fingerprints
-from app.matrices import pairs_by_name
-from app.offline import opus
+from app.html.document import opus
+from app.html.matrices import pairs_by_name
 from app.report import from_run, render
 from app.report.content import Case, Evidence, Heard, Report
 from app.report.drawings import attention_map, curves, interval_bar
-from app.report.png import grey_png
 from app.report.tables import pairs
-from models.search import SearchOptions
+from models.decoding.search import SearchOptions
 from tests.conftest import hum
 from tests.dashboard import chromium
 from tests.runs import fake_part, plain_items, write_corpus

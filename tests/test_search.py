@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import search
 from models.attention import mechanisms
-from models.backpointers import Backpointers, Place
-from models.search import SearchOptions, decode
+from models.decoding import search
+from models.decoding.backpointers import Backpointers, Place
+from models.decoding.search import SearchOptions, decode
 from tests.espnet_decoder import ATYPES, ENCODER_DIM, pair
 from tests.searching import (
     DIM,

@@ -11,22 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.checkpoint import CheckpointError
-from models.language_model import Fusion, LanguageModel
-from models.search import SearchOptions, decode
+from models.decoding.language_model import Fusion, LanguageModel
+from models.decoding.search import SearchOptions, decode
 from models.text import BLANK, EOS, Alphabet
 from models.training.language_model import Source, estimate
 from tests.espnet_decoder import ENCODER_DIM, pair
-from tests.searching import (
-    HUGE,
-    LETTERS,
-    SMALL,
-    Scripted,
-    chain,
-    exhaustive,
-    run,
-    speech,
-    tiny,
-)
+from tests.searching import HUGE, LETTERS, SMALL, Scripted, chain, exhaustive, run, speech, tiny
 
 SPACED = Alphabet((BLANK, " ", "a", EOS))
 

@@ -20,7 +20,7 @@ from app.comparison import Models
 from app.theme import palette
 from models import audio
 from models.audio import Recording
-from models.recogniser import Decoded
+from models.variant import Decoded
 from tests.conftest import hum
 from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
 

@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.cli import main
+from app.cli.main import main
 from app.evaluation import load_errors, load_results, load_settings, load_summary
 from app.evaluation.replay import recording_of
 from app.evaluation.stresses import stressed_items

@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.corpora.corpus import ManifestError, read_manifest
+from models.corpora.utterance import TrainingError
 from models.encoder import Encoder, EncoderOptions
 from models.recogniser import load_variant
 from models.text import Alphabet
@@ -24,14 +26,12 @@ from models.training.augment import (
     augment_samples,
 )
 from models.training.batches import Sampler, in_order, make_batch
-from models.training.corpus import ManifestError, read_manifest
 from models.training.encode import plan
 from models.training.lexicon import read_lexicon
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective
 from models.training.store import open_store
 from models.training.synthesise import phrases, transcript
-from models.training.utterance import TrainingError
 from tests.toys import toy_manifest, toy_store
 
 ALPHABET = Alphabet()

@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from analysis.normalisers import normalise
+from analysis.scoring.normalisers import normalise
 from models import checkpoint, recogniser
 from models.audio import load
 from models.checkpoint import Card, CheckpointError
-from models.decoder import build_decoder
+from models.corpora.utterance import TrainingError
+from models.decoders.lstm import build_decoder
 from models.encoder import Encoder
 from models.features import MEL_BINS
 from models.text import ENGLISH, Alphabet, alphabet_of, count_characters
 from models.training import encode, extract, train
 from models.training.data import Data, DataOptions
 from models.training.finetune import read_start, start_from
-from models.training.utterance import TrainingError
 from tests.conftest import TINY_DECODER, TINY_ENCODER
 
 SCRIPTS = {  # what a transcript looks like, and what is learned of it

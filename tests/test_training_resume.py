@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.decoder import build_decoder
+from models.corpora.utterance import TrainingError
+from models.decoders.lstm import build_decoder
 from models.encoder import Encoder, EncoderOptions
 from models.text import Alphabet
 from models.training.average import Average
@@ -14,7 +15,6 @@ from models.training.batches import Sampler
 from models.training.history import append, cut_back, read_rows
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective, DecoderObjective, JointObjective
-from models.training.utterance import TrainingError
 from tests.conftest import TINY_DECODER, TINY_ENCODER
 from tests.toys import toy_store
 

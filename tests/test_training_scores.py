@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from models.checkpoint import read_card, write_card
+from models.corpora.utterance import TrainingError
+from models.decoding.search import SearchOptions
 from models.recogniser import variants
-from models.search import SearchOptions
 from models.training import score
 from models.training.cards import merge_control, merge_seeds, numbers, put_scores, with_seeds
 from models.training.report import MARKS, tables
-from models.training.utterance import TrainingError
 
 TRAINED = {"data": ["a@0.5", "b"], "updates": 1700, "batch_seconds": 80, "hours": 0.1}
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.registry import decoders
+from models.decoders.registry import decoders
 from models.training import sweep, train
 from tests.dashboard import ROOT
 from tests.toys import toy_manifest

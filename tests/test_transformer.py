@@ -14,13 +14,13 @@ from models.anatomy import Change
 from models.attention.base import FAMILIES, gather
 from models.audio import Recording
 from models.checkpoint import CheckpointError
-from models.decoder import DecoderOptions
+from models.decoders.lstm import DecoderOptions
+from models.decoders.registry import build, decoders
+from models.decoders.transformer import TransformerDecoder, TransformerOptions
+from models.decoding.search import SearchOptions, decode
 from models.recogniser import encode, load_encoder, load_variant
-from models.registry import build, decoders
-from models.search import SearchOptions, decode
 from models.text import Alphabet
 from models.training import recipes
-from models.transformer import TransformerDecoder, TransformerOptions
 from tests.conftest import hum
 from tests.transformers_small import ALPHABET, DIM, FRAMES, MAPS, TOKENS, speech, tiny, walk
 

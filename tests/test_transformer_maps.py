@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.attention.base import Intervention
-from models.search import SearchOptions, decode
-from models.transformer_layers import GlobalAttention, sinusoids
+from models.decoders.transformer_layers import GlobalAttention, sinusoids
+from models.decoding.search import SearchOptions, decode
 from tests.transformers_small import ALPHABET, FRAMES, MAPS, TINY, speech, tiny, walk
 
 # --- search ---------------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from analysis.errors import score
-from analysis.foreign import from_words
+from analysis.io.toolkits import from_words
 from analysis.io.word_times import word_times
+from analysis.scoring.errors import score
 
 SAID = [("the", 0.1, 0.22), ("old", 0.22, 0.48), ("man", 0.48, 0.8)]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from models.corpora.utterance import Utterance
 from models.training.store import Store, open_store, write_store
-from models.training.utterance import Utterance
 
 
 def toy_store(folder: Path) -> Store:

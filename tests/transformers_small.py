@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
+from models.decoders.transformer import TransformerDecoder, TransformerOptions
 from models.text import BLANK, EOS, Alphabet
-from models.transformer import TransformerDecoder, TransformerOptions
 
 ALPHABET = Alphabet((BLANK, *"abcdef", EOS))
 DIM, FRAMES, TOKENS = 12, 11, 5

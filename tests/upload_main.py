@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from app import samples  # noqa: E402
+from app.data import samples  # noqa: E402
 
 samples.FOLDER = ROOT / "no samples"
 runpy.run_path(str(ROOT / "app" / "main.py"), run_name="__main__")

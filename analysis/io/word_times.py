@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from analysis.token_text import SPECIAL, glue, is_unspaced
+from ..token_text import SPECIAL, glue, is_unspaced
 
 MAX_SECONDS = 86_400.0  # a day
 CLAMPED = 1.0  # seconds before zero that an aligner may err; earlier is no time

@@ -3,7 +3,7 @@
 from app.charts.attention import attention_map
 from app.charts.axes import seconds_axis
 from app.charts.labels import row_labels, shown_token
-from app.charts.levels import CELL_LIMIT, Levels, max_pool, to_levels
+from app.charts.quantise import CELL_LIMIT, Levels, max_pool, to_levels
 from app.charts.spectrogram import spectrogram
 
 __all__ = [

@@ -9,14 +9,14 @@ import plotly.graph_objects as go
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import Failure
-from analysis.labels import is_special
-from analysis.runs import find_runs
-from analysis.timing import Timing
+from analysis.signals.labels import is_special
+from analysis.signals.runs import find_runs
+from analysis.timing.word_times import Timing
 from app.charts.axes import frame, seconds_axis
-from app.charts.beside import beside
+from app.charts.global_token import beside
+from app.charts.label_placement import name_places
 from app.charts.labels import row_labels, shown_tokens
-from app.charts.levels import Levels, mean_pool, to_levels
-from app.charts.names import name_places
+from app.charts.quantise import Levels, mean_pool, to_levels
 from app.theme import Palette, sign
 
 TOP, BOTTOM = 16, 42

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.axes import frame, seconds_axis
-from app.charts.levels import to_levels
+from app.charts.quantise import to_levels
 from app.theme import Palette
 
 TOP, BOTTOM = 14, 26

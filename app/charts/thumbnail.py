@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from analysis.alignment import Alignment
 from app.charts.attention import FAINTEST_TOP
-from app.charts.levels import max_pool, to_levels
-from app.report.png import data_uri, grey_png
+from app.charts.png import data_uri, grey_png
+from app.charts.quantise import max_pool, to_levels
 
 ROWS, COLUMNS = 90, 240  # at most
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import collected
-from app.presentation import Panel, Slide, Sound
+from app.presentation import Panel, Slide, Sound, session
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, MOST
-from app.views.parts import plain
+from app.views.common import plain
 
 ICON, LABEL = ":material/add_to_queue:", "Add to presentation"
 
@@ -69,8 +68,8 @@ def _add(key: str, build: Callable[[], Found], page: str, linked: bool) -> None:
     address = tuple(st.query_params.to_dict().items()) if linked else None
     title, caption = _short(found.title, LONGEST_TITLE), _short(found.caption, LONGEST_CAPTION)
     slide = Slide(title, tuple(found.panels), page, address, found.sound, caption)
-    if collected.collect(slide):
-        count = len(collected.deck().slides)
+    if session.collect(slide):
+        count = len(session.deck().slides)
         slides = "1 slide" if count == 1 else f"{count} slides"
         note = f"Added: {plain(title)}. The presentation has {slides}."
     else:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import links
 from app.controls.kept import keep
-from models.search import SearchOptions
+from app.links import compare as compare_links
+from models.decoding.search import SearchOptions
 
 USUAL_WINDOW = (0.5, 1.0)  # seconds back and ahead
 
@@ -71,7 +71,7 @@ SLIDERS = {
 
 def restore(options: SearchOptions) -> None:
     """Give every control that has no value yet the one from `options`."""
-    for name, limits in links.RANGES.items():
+    for name, limits in compare_links.RANGES.items():
         keep(name, getattr(options, limits.option))
     keep("window_on", options.window is not None)
     if st.session_state.window_on:
@@ -82,7 +82,7 @@ def restore(options: SearchOptions) -> None:
 
 def forget() -> None:
     """Let the controls take their values from `restore` when they are drawn next."""
-    for name in (*links.RANGES, "window_on", "window"):
+    for name in (*compare_links.RANGES, "window_on", "window"):
         st.session_state.pop(name, None)
 
 
@@ -90,7 +90,7 @@ def choose() -> SearchOptions:
     """Draw the controls and say what they say."""
     values: dict[str, float] = {}
     for name, slider in SLIDERS.items():
-        limits = links.RANGES[name]
+        limits = compare_links.RANGES[name]
         values[limits.option] = st.slider(
             slider.label, limits.low, limits.high, step=slider.step, key=name, help=slider.help,
             disabled=name == "words" and not values["lm_weight"],
@@ -110,8 +110,8 @@ def _window() -> tuple[float, float] | None:
         return None
     back, ahead = st.slider(
         "Window (seconds back, ahead)",
-        links.WINDOW.low,
-        links.WINDOW.high,
+        compare_links.WINDOW.low,
+        compare_links.WINDOW.high,
         key="window",
         step=0.1,
         help="Seconds before and after the last token's attention peak that stay audible.",

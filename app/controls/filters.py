@@ -5,11 +5,11 @@ import math
 import pandas as pd
 import streamlit as st
 
-from app import runs
+from app.data import runs
+from app.data.run_filters import ORDERS, Filter, Order, known
+from app.data.runs import VERDICTS
 from app.evaluation.items import PLAIN
-from app.run_links import FailuresView
-from app.runs import VERDICTS
-from app.selection import ORDERS, Filter, Order, known
+from app.links.runs import FailuresView
 from app.theme import sign
 
 HIGHEST_WER = 100  # percent; the end of the control means "and above"

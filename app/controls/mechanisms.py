@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app.controls.kept import keep
-from models.recogniser import VariantInfo
+from models.variant import VariantInfo
 
 FAMILIES = {"ctc": "CTC", "espnet": "ESPnet"}
 

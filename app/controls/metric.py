@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.scores import METRICS
+from app.data.metrics import METRICS
 
 
 def choose(key: str) -> str:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import backend, runs
 from app.controls import runs as run_control
 from app.controls.kept import keep
+from app.data import decoding, runs
+from app.data.runs import Heard
+from app.data.samples import Sample
 from app.evaluation import RunError
-from app.runs import Heard
-from app.samples import Sample
 from models.audio import AudioError, Recording
 
 SOURCES = ("Sample", "Upload", "Record")
@@ -113,7 +113,7 @@ def _keep(kind: str) -> None:
         return
     name = file.name if kind == "Upload" else "Your recording"
     content = file.getvalue()
-    digest = backend.digest_of_bytes(content)
+    digest = decoding.digest_of_bytes(content)
     st.session_state.kept[kind] = Source(kind, content, name, digest=digest)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import runs, trial
 from app.controls.kept import keep
+from app.data import runs, sample_run
+from app.data.runs import Run
 from app.evaluation import RunError
-from app.runs import Run
 from models.checkpoint import CheckpointError
 
 COMMAND = "python -m app evaluate MANIFEST --out {}/NAME --keep-alignments"
@@ -31,7 +31,7 @@ def choose(library: Mapping[str, Run], key: str = KEY) -> Run:
         "Evaluated set",
         list(library),
         key=key,
-        format_func=lambda name: "The samples" if name == trial.NAME else name,
+        format_func=lambda name: "The samples" if name == sample_run.NAME else name,
         help="Runs of `python -m app evaluate` in the folder that the dashboard was started with "
         "(`--runs`, by default `runs`).",
     )
@@ -51,7 +51,7 @@ def invite(what: str) -> None:
         st.markdown(f"### {what}")
         st.markdown("There is no evaluated set yet. This command makes one of your own recordings:")
         st.code(COMMAND.format(runs.folder()), language="bash")
-        if trial.possible():
+        if sample_run.possible():
             _offer()
         else:
             st.caption("The samples cannot be evaluated here: mechanisms or samples are missing.")
@@ -95,7 +95,7 @@ def _evaluate(bar: DeltaGenerator) -> None:
         bar.progress(done / max(1, total), text=f"{done} of {total} clips heard by everyone")
 
     try:
-        trial.run(show)
+        sample_run.run(show)
     except (RunError, CheckpointError) as error:
         st.session_state.trial = ""
         st.error(str(error), icon=":material/error:")

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from analysis.errors import NORMALISERS
-from app import links, runs
+from analysis.scoring.errors import NORMALISERS
 from app.controls import decoding, mechanisms, recording
 from app.controls.kept import keep
 from app.controls.recording import Source
-from app.links import View
-from app.samples import Sample
-from models.recogniser import VariantInfo
+from app.data import runs
+from app.data.samples import Sample
+from app.links import compare as compare_links
+from app.links.compare import View
+from models.variant import VariantInfo
 
 NORMALIZERS = tuple(NORMALISERS)
 
@@ -33,7 +34,9 @@ def restore(
     """Give every control that has no value yet the one from the address, or its last one."""
     state = st.session_state
     if "view" not in state:
-        state.view = links.read(params, samples, {info.name: info for info in infos}, NORMALIZERS)
+        state.view = compare_links.read(
+            params, samples, {info.name: info for info in infos}, NORMALIZERS
+        )
     view: View = state.view
     heard = runs.find(view.run, view.utterance, view.look)
     recording.restore(view.sample, samples, heard)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import lab, stress_links
-from app.stress_links import MOST, StressView
-from app.views.parts import plain
+from app.data import stress_lab
+from app.links import stress as stress_links
+from app.links.stress import MOST, StressView
+from app.views.common import plain
 from models.stress import STRESSES
 
 
@@ -32,32 +33,36 @@ def choose() -> Chosen:
     """Draw the controls and say what they say."""
     name = st.selectbox(
         "What is done to it",
-        list(lab.SCALES),
+        list(stress_lab.SCALES),
         key="lab_stress",
         format_func=lambda name: STRESSES[name].title,
         help="Repeating is the classic test of attention: mechanisms that only compare content "
         "lose their place when the same words come again.",
     )
     texts = _levels(name)
-    found = {text: lab.level_of(name, text) for text in texts}
+    found = {text: stress_lab.level_of(name, text) for text in texts}
     levels = tuple(level for level in found.values() if level is not None)
     st.session_state.lab_kept[name] = list(texts)
     for text, level in found.items():
         if level is None:
             _refuse(name, text)
-    ordered = (level for level in lab.in_order(name, levels) if level != lab.SCALES[name].plain)
+    ordered = (
+        level
+        for level in stress_lab.in_order(name, levels)
+        if level != stress_lab.SCALES[name].plain
+    )
     return Chosen(name, tuple(ordered), _gap() if name == "repeat" else 0.0)
 
 
 def _levels(name: str) -> list[str]:
-    scale, stress, state = lab.SCALES[name], STRESSES[name], st.session_state
+    scale, stress, state = stress_lab.SCALES[name], STRESSES[name], st.session_state
     key = f"lab_levels_{name}"
     state.setdefault(key, state.lab_kept.get(name, _texts(scale.usual)))
-    offered = _texts(lab.in_order(name, (*scale.usual, *scale.more)))
+    offered = _texts(stress_lab.in_order(name, (*scale.usual, *scale.more)))
     own = [text for text in state[key] if text not in offered]
     return st.multiselect(
         f"Levels ({stress.unit})",
-        [text for text in (*offered, *own) if lab.level_of(name, text) != scale.plain],
+        [text for text in (*offered, *own) if stress_lab.level_of(name, text) != scale.plain],
         key=key,
         accept_new_options=True,
         max_selections=MOST,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from analysis import foreign
-from analysis.foreign import ReadOptions
-from app import example
-from app.brought import FILES, NAMELESS, File
+from analysis.io import toolkits
+from analysis.io.toolkits import ReadOptions
 from app.controls import sidebar
 from app.controls.kept import keep
-from app.links import View
+from app.data import example
+from app.data.uploads import FILES, NAMELESS, File
+from app.links.compare import View
 
 FILE_MB = 50  # of one upload
 LINK = {"example": "1"}  # the only view of this page that an address can name
@@ -27,7 +27,7 @@ class Brought:
     example: bool = False  # the files are the example's
     reference: str = ""
     renormalise: bool = False
-    frame_seconds: float = foreign.ESPNET_FRAME  # of files without a time axis
+    frame_seconds: float = toolkits.ESPNET_FRAME  # of files without a time axis
     normalizer: str = "basic"
     every_token: bool = View.every_token
     special: bool = View.special
@@ -119,7 +119,7 @@ def choose() -> Choice:
 def _files(kept: Brought) -> None:
     st.file_uploader(
         "Alignment files",
-        type=[ending.lstrip(".") for ending in foreign.ENDINGS],
+        type=[ending.lstrip(".") for ending in toolkits.ENDINGS],
         accept_multiple_files=True,
         key=WIDGETS["files"],
         on_change=_keep_files,

@@ -10,12 +10,12 @@ from itertools import chain, islice
 from pathlib import Path
 
 from models.audio import plain
-from models.containers import identify
+from models.audio.containers import identify
+from models.corpora.corpus import Remarks, Utterance, iterate_manifest
+from models.corpora.kaldi import is_kaldi
+from models.corpora.librispeech import is_librispeech
+from models.corpora.utterance import is_litter
 from models.stress import lasts
-from models.training.corpus import Remarks, Utterance, iterate_manifest
-from models.training.kaldi import is_kaldi
-from models.training.librispeech import is_librispeech
-from models.training.utterance import is_litter
 
 AUDIO = frozenset((".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".m4a", ".webm", ".aac"))
 SHARD_SECONDS = 240.0  # audio of a shard: seconds of work, which is what a killed run may lose

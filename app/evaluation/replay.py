@@ -11,7 +11,7 @@ from app.evaluation.items import Item
 from app.evaluation.settings import Settings
 from app.evaluation.work import open_item
 from models.audio import AudioError, Recording, plain
-from models.training.corpus import Utterance
+from models.corpora.corpus import Utterance
 
 TOLERANCE = 0.01  # seconds by which a recording may differ from what the run heard
 

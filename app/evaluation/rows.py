@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.diagnosis import METRICS
-from analysis.errors import Counts
+from analysis.scoring.errors import Counts
 from app.comparison import VariantResult
 from app.evaluation.items import Item
 from models.audio import Recording

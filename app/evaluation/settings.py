@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from models import checkpoint
+from models.decoding.search import SearchOptions
 from models.interop import external
-from models.recogniser import LANGUAGE_MODEL, VariantInfo, checkpoint_folder
-from models.search import SearchOptions
+from models.recogniser import LANGUAGE_MODEL, checkpoint_folder
+from models.variant import VariantInfo
 
 SCHEMA = 1
 MEANINGS = {  # what is said of a setting that differs from the run's

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.errors import Counts
-from analysis.intervals import bootstrap_interval
-from analysis.significance import WordErrors, compare_word_errors, word_errors
+from analysis.scoring.errors import Counts
+from analysis.scoring.intervals import bootstrap_interval
+from analysis.scoring.significance import WordErrors, compare_word_errors, word_errors
 from app.evaluation.items import PLAIN
 from app.evaluation.rows import COUNT_NAMES, METRIC_NAMES
 

@@ -22,10 +22,10 @@ from app.evaluation.rows import Heard
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings, same_checkpoints
 from models.audio import AudioError, Recording, plain
+from models.corpora.recordings import load_utterance
 from models.interop import external
-from models.recogniser import Encoded, VariantInfo
 from models.stress import stressed
-from models.training.recordings import load_utterance
+from models.variant import Encoded, VariantInfo
 
 HELD_SECONDS = 300.0  # audio in memory at once
 BATCH_SECONDS = 160.0  # padded audio decoded together

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from app import export
+from app.export import clips as clip_export
 from app.presentation.deck import Deck, Slide
 
 
@@ -27,10 +27,10 @@ def draw(deck: Deck) -> Iterator[Drawn]:
 
     Raises
     ------
-    app.export.ExportError
+    app.export.clips.ExportError
         Where Kaleido or a browser is missing, before anything is drawn.
     """
-    export.check(export.FIGURES)
+    clip_export.check(clip_export.FIGURES)
     for number, slide in enumerate(deck.slides, start=1):
         named = [(panel.name, panel.figure) for panel in slide.panels if panel.figure]
         if named:
@@ -40,14 +40,14 @@ def draw(deck: Deck) -> Iterator[Drawn]:
 def _files(
     number: int, slide: Slide, named: list[tuple[str, str]]
 ) -> tuple[tuple[str, bytes], ...]:
-    base = f"{number:02d}-{export.file_stem(slide.title)[:60]}"
+    base = f"{number:02d}-{clip_export.file_stem(slide.title)[:60]}"
     with tempfile.TemporaryDirectory() as folder:
         figures, paths = [], []
         for place, (name, figure) in enumerate(named, start=1):
-            stem = f"{base}.{place}-{export.file_stem(name)[:60]}"
-            figures += [_figure(figure)] * len(export.FIGURES)
-            paths += [Path(folder) / f"{stem}.{ending}" for ending in export.FIGURES]
-        export.draw(figures, paths)
+            stem = f"{base}.{place}-{clip_export.file_stem(name)[:60]}"
+            figures += [_figure(figure)] * len(clip_export.FIGURES)
+            paths += [Path(folder) / f"{stem}.{ending}" for ending in clip_export.FIGURES]
+        clip_export.draw(figures, paths)
         return tuple((path.name, path.read_bytes()) for path in paths)
 
 

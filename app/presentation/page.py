@@ -15,15 +15,15 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from app.charts.curves import COLOURS
-from app.offline import Document, html
+from app.html.document import Document, html
 from app.presentation import saved
 from app.presentation.deck import PAGES, Deck
 from app.report.drawings import color_filters
 from app.theme import DARK, LIGHT
-from app.views.parts import PLOT
+from app.views.common import PLOT
 
 HERE = Path(__file__).parent
-PLAYER = HERE.parent / "player"
+PLAYER = HERE.parent / "components" / "player"
 SETTINGS = HERE.parent.parent / ".streamlit" / "config.toml"
 NAMES = {  # of Streamlit's theme settings in style sheets
     "primaryColor": "primary-color",

@@ -6,9 +6,9 @@ from html import escape
 
 import numpy as np
 
-from app.charts.levels import max_pool
+from app.charts.png import data_uri, grey_png
+from app.charts.quantise import max_pool
 from app.presentation.deck import Slide
-from app.report.png import data_uri, grey_png
 
 ROWS, COLUMNS = 60, 110  # at most
 SIGNS = {"curves": "📈", "scatter": "⁘", "interval": "⊢•⊣", "anatomy": "∿"}

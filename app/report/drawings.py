@@ -9,11 +9,11 @@ from html import escape
 import numpy as np
 
 from analysis.alignment import Alignment
+from app.charts.label_placement import name_places
 from app.charts.labels import row_labels
-from app.charts.levels import to_levels
-from app.charts.names import name_places
+from app.charts.png import data_uri, grey_png
+from app.charts.quantise import to_levels
 from app.report.content import Evidence
-from app.report.png import data_uri, grey_png
 from app.theme import DARK_SCALE, LIGHT_SCALE, Scale, sign
 
 MAP_WIDTH, MAP_LEFT, MAP_RIGHT, MAP_TOP, MAP_BOTTOM = 640, 74, 8, 10, 34

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from analysis.normalisers import NORMALISERS
+from analysis.scoring.normalisers import NORMALISERS
 from app.comparison import SCHEMA, ClipResult, VariantResult
 from app.report.content import Case, Evidence, Heard, Report, ReportError, evidence
 from models import schema

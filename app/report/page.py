@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from app.cards import badge
-from app.offline import Document, html, opus
+from app.charts.png import data_uri
+from app.html.cards import badge
+from app.html.document import Document, html, opus
+from app.html.transcript import LEGEND, transcript
 from app.report.content import Case, Heard, Report
 from app.report.drawings import attention_map, color_filters
-from app.report.png import data_uri
 from app.report.tables import failures, pairs, percent, scores, stresses
-from app.transcript import LEGEND, transcript
 
 HERE = Path(__file__).parent
 NO_MAP = "The map was not kept, and the recording could not be decoded again."

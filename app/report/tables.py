@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from analysis.multiplicity import FEW, SURE
-from app.cards import badge
-from app.matrices import Pair, chance, pair_title, pairs_by_name
+from analysis.scoring.multiplicity import FEW, SURE
+from app.html.cards import badge
+from app.html.matrices import Pair, chance, pair_title, pairs_by_name
 from app.report.drawings import curves, interval_bar
 from app.theme import SIGNS
 from models.stress import STRESSES

@@ -4,24 +4,25 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app import cards, collected, export
+from app.components.stage import stage
 from app.controls import collect
-from app.presentation import Deck, SavedError, Setting, Slide, read, render
+from app.export import clips as clip_export
+from app.html import cards
+from app.presentation import Deck, SavedError, Setting, Slide, read, render, session
 from app.presentation import figures as pictures
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, PAGES
 from app.presentation.saved import FILE_MB
 from app.presentation.thumb import thumb
-from app.stage import stage
 from app.theme import palette
-from app.views import waiting
-from app.views.parts import plain
+from app.views import progress as progress_view
+from app.views.common import plain
 
 WHAT = "What you collect on the other pages, in your order, for the reading group."
 
 
 def page() -> None:
     """Draw the page."""
-    deck = collected.deck()
+    deck = session.deck()
     st.html(cards.heading("Present", WHAT))
     _problem()
     if not deck.slides:
@@ -87,7 +88,7 @@ def _files(deck: Deck, html: str) -> None:
         st.download_button(
             f"Download the presentation ({len(content) / 1e6:.1f} MB)",
             content,
-            file_name=f"{export.file_stem(deck.title)}.html",
+            file_name=f"{clip_export.file_stem(deck.title)}.html",
             mime="text/html",
             key="present_download",
             type="primary",
@@ -104,8 +105,8 @@ def _files(deck: Deck, html: str) -> None:
 
 def _rename() -> None:
     title = " ".join(st.session_state.present_title.split())
-    deck = collected.deck()
-    collected.keep(Deck(title or Deck().title, deck.slides))
+    deck = session.deck()
+    session.keep(Deck(title or Deck().title, deck.slides))
 
 
 def _figures_button(deck: Deck) -> None:
@@ -114,7 +115,7 @@ def _figures_button(deck: Deck) -> None:
         st.download_button(
             f"Download the figures ({len(drawn[1]) / 1e6:.1f} MB)",
             drawn[1],
-            file_name=f"{export.file_stem(deck.title)}-figures.zip",
+            file_name=f"{clip_export.file_stem(deck.title)}-figures.zip",
             mime="application/zip",
             key="present_figures_download",
             icon=":material/folder_zip:",
@@ -138,14 +139,14 @@ def _drawing(deck: Deck) -> None:
         return
     place, drawn = st.empty(), []
     total = sum(any(panel.figure for panel in slide.panels) for slide in deck.slides)
-    bar = waiting.busy(place, "present_stop", True, "Stop drawing; nothing is kept.")
+    bar = progress_view.busy(place, "present_stop", True, "Stop drawing; nothing is kept.")
     try:
         bar.progress(0.0, text="Starting the browser that draws")
         for each in pictures.draw(deck):
             drawn.append(each)
             text = f"{plain(each.title)} · slide {len(drawn)} of {total} is drawn"
             bar.progress(len(drawn) / total, text=text)
-    except export.ExportError as error:
+    except clip_export.ExportError as error:
         place.error(plain(_sentence(str(error))), icon=":material/error:")
         return
     st.session_state.present_figures = (deck.slides, pictures.archive(drawn))
@@ -157,7 +158,7 @@ def _sentence(text: str) -> str:
 
 
 def _undo() -> None:
-    if collected.undoable():
+    if session.undoable():
         st.button(
             "Undo",
             key="present_undo",
@@ -168,8 +169,8 @@ def _undo() -> None:
 
 
 def _undone() -> None:
-    collected.undo()
-    st.session_state.present_title = collected.deck().title
+    session.undo()
+    st.session_state.present_title = session.deck().title
 
 
 def _clear(deck: Deck) -> None:
@@ -177,7 +178,7 @@ def _clear(deck: Deck) -> None:
         "Remove all",
         key="present_clear",
         icon=":material/delete_sweep:",
-        on_click=collected.keep,
+        on_click=session.keep,
         args=(Deck(deck.title),),
         kwargs={"undo": True},
         help="Takes all slides away; Undo brings them back.",
@@ -209,10 +210,10 @@ def _opened(key: str) -> None:
     except SavedError as error:
         state.present_problem = f"{file.name} cannot be opened: {error}"
         return
-    deck = collected.deck()
+    deck = session.deck()
     title = deck.title if deck.slides else found.title
     changed = Deck(title, deck.slides).added(*found.slides)
-    collected.keep(changed, undo=True)
+    session.keep(changed, undo=True)
     state.present_title, state.present_at = title, len(deck.slides)
     left_out = len(deck.slides) + len(found.slides) - len(changed.slides)
     if left_out:
@@ -260,7 +261,7 @@ def _words(slide: Slide, place: int) -> None:
 
 
 def _edit(key: int, field: str, widget: str, place: int) -> None:
-    collected.keep(collected.deck().edited(key, **{field: st.session_state[widget].strip()}))
+    session.keep(session.deck().edited(key, **{field: st.session_state[widget].strip()}))
     st.session_state.present_at = place
 
 
@@ -295,8 +296,8 @@ def _button(name: str, slide: Slide, icon: str, help_: str, disabled: bool = Fal
 
 
 def _change(name: str, key: int) -> None:
-    deck = collected.deck()
+    deck = session.deck()
     if name == "remove":
-        collected.keep(deck.removed(key), undo=True)
+        session.keep(deck.removed(key), undo=True)
     else:
-        collected.keep(deck.moved(key, -1 if name == "up" else 1))
+        session.keep(deck.moved(key, -1 if name == "up" else 1))

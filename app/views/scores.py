@@ -10,23 +10,25 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis.multiplicity import FEW, SURE
-from app import cards, edits, matrices, panels, ratings, run_links, runs, trial
+from analysis.scoring.multiplicity import FEW, SURE
 from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
+from app.components.picker import picker
 from app.controls import collect
 from app.controls import metric as metric_control
 from app.controls import runs as run_control
 from app.controls.collect import Found
+from app.data import run_scores, runs, sample_run
+from app.data.metrics import METRICS
+from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
-from app.picker import picker
-from app.presentation import Panel
-from app.run_links import MEASURES, ScoresView
-from app.runs import HEALTHY, Run
-from app.scores import METRICS
+from app.html import cards, matrices, word_diff
+from app.links import runs as run_links
+from app.links.runs import MEASURES, ScoresView
+from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
-from app.views.parts import PLOT, plain, turn_pages, write_address
-from app.views.turn import turn_to
+from app.views.common import PLOT, plain, turn_pages, write_address
+from app.views.navigation import turn_to
 
 WHAT = "Scores shows who makes fewer errors in a whole evaluated set, and how sure that is."
 NAMES = {"wer": "word error rate", "cer": "character error rate"}
@@ -50,7 +52,7 @@ class Shown:
     @property
     def name(self) -> str:
         """Of the set, for titles."""
-        return "the samples" if self.run.name == trial.NAME else self.run.name
+        return "the samples" if self.run.name == sample_run.NAME else self.run.name
 
 
 def page() -> None:
@@ -92,7 +94,7 @@ def _measure(view: ScoresView) -> str:
 def _sections(shown: Shown) -> None:
     summary = shown.summary
     name = shown.name
-    first = ratings.order(summary, shown.view.measure)
+    first = run_scores.order(summary, shown.view.measure)
     if not first:
         st.html(cards.heading(f"Scores on {name}", ""))
         st.info("No recording of this set has a reference, so there is nothing to score: evaluate "
@@ -128,12 +130,12 @@ def _as_table(title: str, html: str) -> Found:
 
 
 def _rates(shown: Shown, records: list[dict[str, Any]]) -> None:
-    rates = ratings.rates(records, shown.view.measure)
+    rates = run_scores.rates(records, shown.view.measure)
     figure = interval_figure(rates, shown.rate, palette(st.context.theme.type))
     st.plotly_chart(figure, theme=None, config=PLOT, key="s_rates",
                     alt=f"{shown.rate} of every mechanism with its interval")  # fmt: skip
     _add("rates", lambda: _collected_rates(shown, rates), "these rates with their intervals")
-    found = ratings.table(shown.summary)
+    found = run_scores.table(shown.summary)
     with st.expander("The numbers", icon=":material/table:"):
         _numbers(found, shown.summary["normalizer"])
 
@@ -188,7 +190,7 @@ def _pairs(shown: Shown) -> None:
         f"Called sure where *p*, corrected for there being {len(found)} pairs, is below "
         f"{SURE:g} and at least {FEW} segments differ."
     )
-    names = [each["name"] for each in ratings.order(shown.summary, "wer")]
+    names = [each["name"] for each in run_scores.order(shown.summary, "wer")]
     html = matrices.pairs_table(names, matrices.pairs_by_name(found))
     st.html(html)
     title = f"Who is better on {shown.name}, and how sure is it?"
@@ -197,7 +199,7 @@ def _pairs(shown: Shown) -> None:
 
 def _groups(shown: Shown) -> ScoresView:
     st.subheader("On what?", anchor="groups")
-    options = ratings.groupings(shown.run)
+    options = run_scores.groupings(shown.run)
     state = st.session_state
     state.setdefault("s_by", shown.view.by)
     if state.s_by not in options:
@@ -210,8 +212,8 @@ def _groups(shown: Shown) -> ScoresView:
         format_func=lambda name: name.replace("_", " "),
         help="What recordings are told apart by: their length, or a column of the manifest.",
     )
-    found = ratings.by_group(shown.run, shown.view.measure, by)
-    few = ratings.largest(found, by, GROUPS)
+    found = run_scores.by_group(shown.run, shown.view.measure, by)
+    few = run_scores.largest(found, by, GROUPS)
     total = found["group"].nunique()
     title = f"{shown.rate.capitalize()} in %, with its interval, by {by.replace('_', ' ')}"
     if total > GROUPS:
@@ -232,7 +234,7 @@ def _scatter(shown: Shown) -> ScoresView:
     metric, variant = _axes(shown)
     view = replace(shown.view, metric=metric, variant=variant)
     results = runs.results(shown.run)
-    places = ratings.points(shown.run, metric, view.measure, variant)
+    places = run_scores.points(shown.run, metric, view.measure, variant)
     rows = results.iloc[places]
     figure = _points(rows, places, view, palette(st.context.theme.type))
     event = st.plotly_chart(
@@ -241,7 +243,7 @@ def _scatter(shown: Shown) -> ScoresView:
         "each decoding",
     )  # fmt: skip
     note = f"{len(places):,} decodings"
-    if len(places) == ratings.POINTS:
+    if len(places) == run_scores.POINTS:
         note = f"{len(places):,} decodings, drawn evenly from all"
     title = f"{METRICS[metric].title} and {NAMES[view.measure]} on {shown.name}"
     draw = partial(_points, rows, places, view, LIGHT)
@@ -297,7 +299,7 @@ def _texts(shown: Shown) -> ScoresView:
     view = replace(shown.view, texts=variant, wrong=wrong)
     if variant is None:
         return replace(view, page=0)
-    places = ratings.worst(shown.run, variant)
+    places = run_scores.worst(shown.run, variant)
     pages = max(1, -(-len(places) // TEXTS))
     number = st.session_state.s_page = min(st.session_state.s_page, pages - 1)
     rows = runs.results(shown.run).iloc[places[number * TEXTS : (number + 1) * TEXTS]]
@@ -341,7 +343,7 @@ def _which_texts(shown: Shown) -> tuple[str | None, bool]:
 
 
 def _text(row: Any, normalizer: str, wrong: bool) -> str:
-    words = edits.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
+    words = word_diff.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
     rate = "" if pd.isna(row.wer) else f"<b>{cards.percent(row.wer)}</b> WER"
     return (
         f"<article><header>{cards.badge(row.verdict)} "

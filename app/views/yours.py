@@ -6,17 +6,20 @@ from functools import partial
 
 import streamlit as st
 
-from app import backend, brought, cards, charts, example, panels, scores
-from app.backend import Outcome
+from app import charts
 from app.comparison import VariantResult
+from app.components.player import CONTAINER, player
 from app.controls import collect, yours
 from app.controls.collect import Found
 from app.controls.yours import FILE_MB, LINK, Choice
-from app.player import CONTAINER, player
+from app.data import decoding, example, metrics, uploads
+from app.data.decoding import Outcome
+from app.html import cards
+from app.html.transcript import LEGEND, transcript
+from app.presentation import panels
 from app.theme import palette
-from app.transcript import LEGEND, transcript
-from app.views import heads
-from app.views.parts import PLOT, plain, write_address
+from app.views.closer import heads
+from app.views.common import PLOT, plain, write_address
 from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
 
@@ -63,12 +66,12 @@ def page() -> None:
         return
     recording = _recording(choice)
     with st.spinner("Reading and measuring", show_time=True):
-        outcomes = brought.read_all(
-            choice.files, choice.options, recording, backend.private_store()
+        outcomes = uploads.read_all(
+            choice.files, choice.options, recording, decoding.private_store()
         )
     outcomes = [_scored(choice, outcome) for outcome in outcomes]
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    ends = [brought.end_of(result.decoded.alignment) for result in results]
+    ends = [uploads.end_of(result.decoded.alignment) for result in results]
     seconds = max([*ends, recording.seconds if recording else 0.0], default=0.0)
     _show(Shown(choice, recording, seconds), outcomes, results)
 
@@ -78,7 +81,7 @@ def _recording(choice: Choice) -> Recording | None:
     if choice.audio is None:
         return None
     try:
-        return backend.open_recording(choice.audio.content, choice.audio.name)
+        return decoding.open_recording(choice.audio.content, choice.audio.name)
     except AudioError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
@@ -87,10 +90,10 @@ def _recording(choice: Choice) -> Recording | None:
 def _scored(choice: Choice, outcome: Outcome) -> Outcome:
     """The same, scored where there is something to score."""
     result = outcome.result
-    if result is None or not brought.names_tokens(result):
+    if result is None or not uploads.names_tokens(result):
         return outcome
     said = _reference(choice, result)
-    return Outcome(outcome.name, backend.scored(result, said, choice.normalizer))
+    return Outcome(outcome.name, decoding.scored(result, said, choice.normalizer))
 
 
 def _reference(choice: Choice, result: VariantResult) -> str | None:
@@ -117,7 +120,7 @@ def _invite() -> None:
     st.markdown(FORMAT)
     st.code(SNIPPET, language="python")
     st.caption(
-        f"Up to {brought.FILES} files of {FILE_MB} MB and {brought.CELLS // 10**6} million weights "
+        f"Up to {uploads.FILES} files of {FILE_MB} MB and {uploads.CELLS // 10**6} million weights "
         "each. They stay in memory, are seen by nobody else and are gone with the page."
     )
 
@@ -181,7 +184,7 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
             st.html(LEGEND)
         _heads(shown, results)
     if results:
-        scores.table(results, choice.normalizer, scores.FILES)
+        metrics.table(results, choice.normalizer, metrics.FILES)
     _notes(shown)
 
 
@@ -190,7 +193,7 @@ def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
     recording, choice = shown.recording, shown.choice
     found, sound = [], None
     if recording is not None:
-        digest = backend.digest_of(recording)
+        digest = decoding.digest_of(recording)
         found.append(panels.spectrum(digest, recording, shown.seconds))
         sound = panels.sound(digest, recording)
     found += [
@@ -200,7 +203,7 @@ def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
             reference=_reference(choice, result),
             normalizer=choice.normalizer,
             special=choice.special,
-            words=brought.names_tokens(result),
+            words=uploads.names_tokens(result),
         )
         for result in results
     ]
@@ -210,13 +213,13 @@ def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
 
 def _sound(shown: Shown, recording: Recording) -> None:
     """Player and spectrogram over the maps' time axis."""
-    digest = backend.digest_of(recording)
+    digest = decoding.digest_of(recording)
     with st.container(key="player_bar"):
-        player(backend.sound(digest, recording), recording.seconds, digest)
+        player(decoding.sound(digest, recording), recording.seconds, digest)
     figure = charts.spectrogram(
-        backend.log_mel(digest, recording),
-        backend.band_hz(),
-        hop_seconds=backend.HOP_SECONDS,
+        decoding.log_mel(digest, recording),
+        decoding.band_hz(),
+        hop_seconds=decoding.HOP_SECONDS,
         seconds=shown.seconds,
         palette=palette(st.context.theme.type),
     )
@@ -228,7 +231,7 @@ def _sound(shown: Shown, recording: Recording) -> None:
 def _card(shown: Shown, outcome: Outcome, number: int) -> None:
     result = outcome.result
     if result is None:
-        st.html(cards.head(brought.info_of(outcome.name), None))
+        st.html(cards.head(uploads.info_of(outcome.name), None))
         st.error(plain(outcome.error), icon=":material/error:")
         return
     alignment = result.decoded.alignment
@@ -244,16 +247,16 @@ def _card(shown: Shown, outcome: Outcome, number: int) -> None:
     st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{number}",
                     alt=f"Attention map of {outcome.name}: tokens over seconds")  # fmt: skip
     words = ""
-    if brought.names_tokens(result):
+    if uploads.names_tokens(result):
         said = _reference(shown.choice, result)
         words = transcript(alignment, result.decoded.text, said, shown.choice.normalizer)
     body = words + cards.evidence(result.diagnosis)
     if body:
         st.html(body)
-    st.caption(plain(brought.shape_words(alignment)))
-    if not brought.names_tokens(result):
+    st.caption(plain(uploads.shape_words(alignment)))
+    if not uploads.names_tokens(result):
         st.caption("The file names no tokens, so they are numbered and there is no text to score.")
-    note = brought.length_note(result, shown.recording) if shown.recording else ""
+    note = uploads.length_note(result, shown.recording) if shown.recording else ""
     if note:
         st.warning(plain(note), icon=":material/straighten:")
 

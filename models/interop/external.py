@@ -29,7 +29,6 @@ MAX_BYTES = 10_000  # of a file that names a recogniser
 _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"espnet": ("config", "weights"), "whisper": ("model",)}
 )
-TOOLKITS = tuple(_FIELDS)
 _TITLES = {"espnet": "ESPnet", "whisper": "Whisper"}
 _PAPERS = {
     "espnet": "Watanabe et al. 2018, arXiv 1804.00015",
@@ -208,7 +207,7 @@ def adopt(names: Sequence[str], folder: Path) -> list[str]:
 
 
 def load(external: External) -> Any:
-    """The variant itself, `models.recogniser.Variant`.
+    """The variant itself, `models.variant.Variant`.
 
     Raises
     ------

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.corpora.utterance import TrainingError
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation, augment_features
 from models.training.store import Store
-from models.training.utterance import TrainingError
 
 
 @dataclass(frozen=True)

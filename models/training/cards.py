@@ -19,8 +19,8 @@ from typing import Any
 
 from models import recogniser
 from models.checkpoint import Card, write_card
-from models.recogniser import VariantInfo
-from models.training.utterance import TrainingError
+from models.corpora.utterance import TrainingError
+from models.variant import CTC, VariantInfo
 
 NESTED = ("searches", "seeds", "mean", "spread", "joint")
 SAME = ("data", "updates", "updates_before", "batch_seconds")  # what may not differ between seeds
@@ -74,7 +74,7 @@ def merge_seeds(folder: Path, others: Sequence[Path]) -> list[str]:
         own = info.card.training.get("seed")
         cards = [cards[info.name] for cards in found if info.name in cards]
         cards = [card for card in cards if card.training.get("seed") != own]
-        if info.name == recogniser.CTC or not cards:
+        if info.name == CTC or not cards:
             continue  # the encoder below all seeds is the same one
         for card in cards:
             _compare(info.card, card)
@@ -98,7 +98,7 @@ def merge_control(folder: Path, control: Path) -> list[str]:
     TrainingError
         Where `control` holds no scored decoder that was trained with its encoder.
     """
-    cards = {info.name: info.card for info in _with_cards(control) if info.name != recogniser.CTC}
+    cards = {info.name: info.card for info in _with_cards(control) if info.name != CTC}
     cards = {name: card for name, card in cards.items() if card.training.get("joint") == name}
     merged = []
     for info in _with_cards(folder):

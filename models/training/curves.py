@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from models.corpora.utterance import TrainingError
 from models.training.history import read_rows
-from models.training.utterance import TrainingError
 
 POINTS = 40  # of a line; the losses of single batches jump, so more are averaged
 WIDTH, HEIGHT = 460, 300  # of a panel, pixels

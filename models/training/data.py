@@ -10,16 +10,16 @@ from pathlib import Path
 
 from torch import distributed
 
-from analysis.normalisers import normalise
+from analysis.scoring.normalisers import normalise
+from models.corpora.corpus import Utterance, read_transcribed, with_audio
+from models.corpora.librispeech import download
+from models.corpora.utterance import ManifestError, TrainingError
 from models.encoder import Encoder
 from models.features import MEL_BINS
 from models.names import told_apart
 from models.text import Alphabet, alphabet_of, count_characters
-from models.training.corpus import Utterance, read_transcribed, with_audio
 from models.training.encode import encoded_rows
-from models.training.librispeech import download
 from models.training.store import Store, open_store, write_store
-from models.training.utterance import ManifestError, TrainingError
 
 FEATURE_RATE, ENCODED_RATE = 100, 25  # rows of a store in one second
 SHOWN = 12  # characters named in a message
@@ -36,7 +36,7 @@ class DataOptions:
     folder: Path = field(default=Path("features"))  # where features are kept
     copies: int = 4  # augmented copies of each training utterance
     workers: int = 2  # processes that make features
-    normalizer: str = "basic"  # how transcripts are spelt; see analysis.normalisers
+    normalizer: str = "basic"  # how transcripts are spelt; see analysis.scoring.normalisers
 
 
 class Data:

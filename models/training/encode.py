@@ -17,8 +17,8 @@ import torch
 from models import recogniser
 from models.arguments import between
 from models.checkpoint import CheckpointError
+from models.corpora.corpus import Utterance
 from models.encoder import Encoder
-from models.training.corpus import Utterance
 from models.training.store import Store, open_store, write_store
 
 BATCH_FRAMES = 20_000  # feature frames in one pass

@@ -18,12 +18,12 @@ import torch
 
 from models.arguments import between
 from models.audio import AudioError
+from models.corpora.corpus import ManifestError, Utterance, read_transcribed, with_audio
+from models.corpora.recordings import load_utterance
+from models.corpora.utterance import TrainingError
 from models.features import MEL_BINS, log_mel
 from models.training.augment import SampleAugmentation, augment_samples
-from models.training.corpus import ManifestError, Utterance, read_transcribed, with_audio
-from models.training.recordings import load_utterance
 from models.training.store import write_store
-from models.training.utterance import TrainingError
 
 PIECE = 200  # utterances in one piece of work
 

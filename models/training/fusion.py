@@ -19,17 +19,17 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from analysis.errors import pool, score
+from analysis.scoring.errors import pool, score
 from models import recogniser
 from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import CheckpointError
-from models.language_model import LanguageModel
-from models.recogniser import Encoded, Variant
-from models.search import SearchOptions
-from models.training.corpus import Utterance, read_transcribed
+from models.corpora.corpus import Utterance, read_transcribed
+from models.corpora.utterance import TrainingError
+from models.decoding.language_model import LanguageModel
+from models.decoding.search import SearchOptions
 from models.training.score import batches
-from models.training.utterance import TrainingError
+from models.variant import Encoded, Variant
 
 WEIGHTS = "0.2,0.35,0.5,0.7,0.9"
 BONUSES = "0,1,2"

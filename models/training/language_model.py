@@ -30,13 +30,13 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.normalisers import normalise
+from analysis.scoring.normalisers import normalise
 from models import recogniser
 from models.checkpoint import Card, CheckpointError, read_card
-from models.language_model import STEP, LanguageModel, Trie, save
+from models.corpora.corpus import read_transcribed
+from models.corpora.utterance import TrainingError, text_lines
+from models.decoding.language_model import STEP, LanguageModel, Trie, save
 from models.text import Alphabet
-from models.training.corpus import read_transcribed
-from models.training.utterance import TrainingError, text_lines
 
 HELD_OUT = 10  # one sentence in so many of each manifest measures the estimate
 

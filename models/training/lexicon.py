@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.normalisers import normalise
-from models.training.corpus import read_transcribed
-from models.training.utterance import TrainingError, text_lines
+from analysis.scoring.normalisers import normalise
+from models.corpora.corpus import read_transcribed
+from models.corpora.utterance import TrainingError, text_lines
 
 MARKS = set("“” ˈˌ ː͡‍.,;:!?-")  # stress, length and punctuation carry little for a recogniser
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
+from models.corpora.utterance import TrainingError
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
 from models.training.average import Average
 from models.training.batches import Sampler, make_batch
 from models.training.history import append, cut_back
-from models.training.utterance import TrainingError
 
 
 @dataclass(frozen=True)

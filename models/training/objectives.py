@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analysis.errors import pool, score
-from models import search
+from analysis.scoring.errors import pool, score
+from models.decoding import search
 from models.encoder import Encoder, Layers, valid
 from models.text import Alphabet
 from models.training.batches import Batch

@@ -10,15 +10,16 @@ from torch import nn
 
 from models.attention.base import Sizes
 from models.checkpoint import Card, CheckpointError
-from models.decoder import DecoderOptions
+from models.decoders.lstm import DecoderOptions
+from models.decoders.registry import build, decoders
+from models.decoders.transformer import TransformerOptions
 from models.encoder import Encoder, EncoderOptions
-from models.recogniser import CTC, options_of
-from models.registry import build, decoders
+from models.recogniser import options_of
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
 from models.training.lexicon import read_lexicon
 from models.training.objectives import CTCObjective, DecoderObjective, JointObjective
-from models.transformer import TransformerOptions
+from models.variant import CTC
 
 ENCODER = "encoder"  # name of its checkpoint
 DECODER = DecoderOptions(

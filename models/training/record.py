@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.training.utterance import TrainingError
+from models.corpora.utterance import TrainingError
 
 FILE = "run.json"
 

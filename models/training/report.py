@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models import recogniser
-from models.recogniser import VariantInfo
+from models.variant import VariantInfo
 
 MARKS = ("<!-- table of the cards: begin -->", "<!-- table of the cards: end -->")
 NEAR = "characters_within_80_ms"

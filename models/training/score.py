@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 
 from analysis.diagnosis import diagnose
-from analysis.errors import Score, pool, score
-from analysis.forced_alignment import viterbi
+from analysis.scoring.errors import Score, pool, score
+from analysis.timing.forced_alignment import viterbi
 from models import recogniser
 from models.arguments import between
 from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
-from models.recogniser import Decoded, Encoded, Variant
-from models.search import SearchOptions
+from models.corpora.corpus import Utterance, read_transcribed
+from models.corpora.recordings import load_utterance
+from models.corpora.utterance import TrainingError
+from models.decoding.search import SearchOptions
 from models.training.cards import merge_control, merge_seeds, put_scores
-from models.training.corpus import Utterance, read_transcribed
-from models.training.recordings import load_utterance
 from models.training.report import write_tables
-from models.training.utterance import TrainingError
+from models.variant import Decoded, Encoded, Variant
 
 BATCH = 16  # recordings decoded together
 NEAR_SECONDS = 0.08  # a character this close to its CTC time counts as aligned

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training.corpus import Utterance
+from models.corpora.corpus import Utterance
 
 
 @dataclass(frozen=True)

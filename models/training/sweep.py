@@ -28,9 +28,9 @@ from models import recogniser
 from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import CheckpointError
-from models.registry import decoders
+from models.corpora.utterance import TrainingError
+from models.decoders.registry import decoders
 from models.training import train
-from models.training.utterance import TrainingError
 
 LOG = "log.txt"
 NOT_ALIKE = ("--variant", "--seed", "--init", "--joint", "--export")  # of train: not for all

@@ -37,7 +37,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from models.arguments import between
-from models.training.utterance import text_lines
+from models.corpora.utterance import text_lines
 
 SAMPLE_RATE = 16_000
 PIECE = 50  # utterances in one piece of work: small enough to lose without regret

@@ -27,23 +27,24 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from analysis.normalisers import NORMALISERS
+from analysis.scoring.normalisers import NORMALISERS
 from models import checkpoint, recogniser
 from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import Card, CheckpointError
-from models.registry import decoders
+from models.corpora.librispeech import SUBSETS
+from models.corpora.utterance import TrainingError
+from models.decoders.registry import decoders
 from models.text import Alphabet
 from models.training import recipes
 from models.training.batches import Sampler, in_order
 from models.training.data import Data, DataOptions, is_first_process, say
 from models.training.finetune import TRAINING_ONLY, read_start, start_from
-from models.training.librispeech import SUBSETS
 from models.training.loop import LoopOptions, Trainer
 from models.training.objectives import VIEWS, error_rates
 from models.training.recipes import ENCODER, Objective
 from models.training.record import RunRecord, begin, read_record
-from models.training.utterance import TrainingError
+from models.variant import CTC
 
 PATIENCE = timedelta(days=2)  # processes wait while the first one makes features or scores
 Starts = Mapping[str, tuple[Path, Card]]  # checkpoints to start from, by the part they hold
@@ -80,7 +81,7 @@ def train(options: argparse.Namespace) -> Trainer:
 def open_data(options: argparse.Namespace, starts: Starts) -> Data:
     """What a run reads; features and encoder outputs that are not there yet are made."""
     folder = recogniser.checkpoint_folder(options.checkpoints)
-    frozen = options.variant != recogniser.CTC and not options.joint
+    frozen = options.variant != CTC and not options.joint
     encoder = recogniser.load_encoder(folder) if frozen else None
     fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
     alphabet = _alphabet(options, starts, folder if frozen else None)
@@ -223,7 +224,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     _add_data(parser.add_argument_group("data").add_argument)
     _add_how(parser.add_argument_group("how").add_argument)
     options = parser.parse_args(arguments)
-    known = [*decoders(), recogniser.CTC]
+    known = [*decoders(), CTC]
     if options.variant not in known:
         parser.error(f"there is no variant {options.variant!r}; there are {', '.join(known)}")
     _check_combinations(parser, options)
@@ -332,7 +333,7 @@ def _add_how(add: Callable) -> None:
 
 
 def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    is_decoder = options.variant != recogniser.CTC
+    is_decoder = options.variant != CTC
     if not (options.data or any(name.startswith("train") for name in options.download)):
         parser.error("there is nothing to learn from: give --data, or --download train-...")
     if options.joint and not is_decoder:

@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from analysis.speech_activity import speech_frames
+from analysis.signals.speech_activity import speech_frames
 from models.audio import Recording
 from models.checkpoint import CheckpointError
-from models.decoder import LSTMDecoder
+from models.decoders.lstm import LSTMDecoder
 from models.features import SAMPLE_RATE
 from models.interop.espnet.attention import attention_from_state
 from models.interop.espnet.config import RnnConfig, read_config
 from models.interop.espnet.encoder import EspnetEncoder, renamed
 from models.interop.espnet.features import Features, Statistics, read_statistics
 from models.interop.vocabulary import Pieces, pieces
-from models.recogniser import Encoded, Variant, VariantInfo
+from models.variant import Encoded, Variant, VariantInfo
 
 FAMILY = "espnet"
 PAPER = "Watanabe et al. 2018, arXiv 1804.00015"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from models.attention.base import Intervention, products, share, valid_frames
 from models.attention.content import split_heads
-from models.decoder import Decoder, DecoderStep
-from models.transformer_layers import KeysValues
+from models.decoders.base import Decoder, DecoderStep
+from models.decoders.transformer_layers import KeysValues
 
 NEVER = -torch.inf
 

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from analysis.alignment import Alignment
-from analysis.speech_activity import speech_frames
-from models import search
+from analysis.signals.speech_activity import speech_frames
 from models.audio import Recording
 from models.checkpoint import CheckpointError
+from models.decoding import search
+from models.decoding.hypothesis import Hypothesis
+from models.decoding.language_model import LanguageModel
+from models.decoding.search import SearchOptions
 from models.features import SAMPLE_RATE
-from models.hypothesis import Hypothesis
 from models.interop.whisper.decoder import Prompt, WhisperDecoder, Windowed
 from models.interop.whisper.pieces import ByteAlphabet, Piece
-from models.language_model import LanguageModel
 from models.memory import MEASURING, available_bytes, require
-from models.recogniser import Decoded, Encoded, Variant, VariantInfo
-from models.search import SearchOptions
+from models.variant import Decoded, Encoded, Variant, VariantInfo
 
 FAMILY = "whisper"
 PAPER = "Radford et al. 2022, arXiv 2212.04356"

@@ -1,0 +1,109 @@
+"""Subtitles, SRT and WebVTT: words gathered into lines that people can read."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+from .timed import Piece, TimedText, in_order, spoken
+
+
+@dataclass(frozen=True)
+class CueOptions:
+    """When a subtitle ends and the next begins."""
+
+    line: int = 42  # characters of a line, the usual limit of broadcasters
+    lines: int = 2  # lines of a subtitle
+    seconds: float = 6.0  # longest time on screen
+    pause: float = 0.8  # silence that ends a subtitle
+    shortest: float = 0.3  # least time on screen, seconds
+
+
+@dataclass(frozen=True)
+class _Cue:
+    start: int  # thousandths of a second
+    end: int  # at least one later, and not after the next one's start
+    words: tuple[str, ...]
+
+
+def srt(transcript: TimedText, options: CueOptions | None = None) -> str:
+    """The transcript as SubRip subtitles."""
+    options, blocks = options or CueOptions(), []
+    for number, cue in enumerate(_cues(transcript, options), 1):
+        times = f"{_time(cue.start, ',')} --> {_time(cue.end, ',')}"
+        blocks.append(f"{number}\n{times}\n{_arrowless(_lines(cue, options))}\n")
+    return "\n".join(blocks)
+
+
+def vtt(transcript: TimedText, options: CueOptions | None = None) -> str:
+    """The transcript as WebVTT subtitles; cues are sorted by time, as that format asks."""
+    options, blocks = options or CueOptions(), ["WEBVTT\n"]
+    for cue in _cues(transcript, options):
+        times = f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}"
+        blocks.append(f"{times}\n{escape(_arrowless(_lines(cue, options)), quote=False)}\n")
+    return "\n".join(blocks)
+
+
+def _cues(transcript: TimedText, options: CueOptions) -> list[_Cue]:
+    """Subtitles one after the other: words are put in order of their times first.
+
+    Where a decoder says many words at one moment there is no time to read them, but every subtitle
+    lasts, as players and WebVTT ask.
+    """
+    groups: list[list[Piece]] = []
+    for word in in_order(spoken(transcript.words), transcript.seconds):
+        if groups and _fits(groups[-1], word, options):
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    starts: list[int] = []
+    for group in groups:
+        earliest = starts[-1] + 1 if starts else 0
+        starts.append(max(earliest, round(1000 * group[0].start)))
+    cues = []
+    for group, (start, following) in zip(groups, pairwise([*starts, None]), strict=True):
+        wanted = round(1000 * max(group[-1].end, group[0].start + options.shortest))
+        end = wanted if following is None else min(wanted, following)
+        cues.append(_Cue(start, max(end, start + 1), tuple(word.text for word in group)))
+    return cues
+
+
+def _fits(group: Sequence[Piece], word: Piece, options: CueOptions) -> bool:
+    text = " ".join([*(each.text for each in group), word.text])
+    return (
+        word.end - group[0].start <= options.seconds
+        and word.start - group[-1].end < options.pause
+        and len(_wrapped(text, options)) <= options.lines
+    )
+
+
+def _lines(cue: _Cue, options: CueOptions) -> str:
+    return "\n".join(_wrapped(" ".join(cue.words), options))
+
+
+def _wrapped(text: str, options: CueOptions) -> Sequence[str]:
+    return textwrap.wrap(text, options.line, break_on_hyphens=False, break_long_words=False)
+
+
+def _arrowless(text: str) -> str:
+    """Without the arrow that both formats read as a line of times."""
+    return text.replace("-->", "→")
+
+
+def _time(thousandths: int, point: str) -> str:
+    minutes, rest = divmod(thousandths, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+
+
+def stretches(words: Iterable[Piece], options: CueOptions | None = None) -> list[list[Piece]]:
+    """Words split where somebody pauses: the segments of formats that have them."""
+    pause = (options or CueOptions()).pause
+    found: list[list[Piece]] = []
+    for word in words:
+        if found and -pause < word.start - found[-1][-1].end < pause:
+            found[-1].append(word)
+        else:
+            found.append([word])
+    return found

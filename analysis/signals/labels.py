@@ -1,0 +1,105 @@
+"""What the tokens of an alignment are: special, space, character or word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ..token_text import SPECIAL, token_texts
+
+_SPACES = frozenset({"<space>", "<sp>", "▁", "Ġ", "␣", "|", "_"})
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and the rows that spell it."""
+
+    text: str
+    start: int  # first row
+    end: int  # row after the last
+
+
+class Kinds(NamedTuple):
+    """What each of a row of tokens is."""
+
+    special: np.ndarray  # (tokens,) bool: stands for no sound (``<eos>``, ``<blank>``)
+    space: np.ndarray  # (tokens,) bool: only separates words
+    lengths: np.ndarray  # (tokens,) int: characters of its text
+
+
+@lru_cache(maxsize=512)
+def kinds(tokens: tuple[str, ...]) -> Kinds:
+    """Kind and length of every token."""
+    texts = token_texts(tokens)
+    special = [SPECIAL.fullmatch(token) is not None for token in tokens]
+    space = [
+        not token or (text != "" and (not text.strip() or text in _SPACES))
+        for token, text in zip(tokens, texts, strict=True)
+    ]
+    lengths = [len(text.strip()) for text in texts]
+    found = Kinds(np.array(special, bool), np.array(space, bool), np.array(lengths, np.int64))
+    for values in found:
+        values.flags.writeable = False  # they are shared
+    return found
+
+
+def is_special(tokens: Sequence[str]) -> np.ndarray:
+    """(tokens,) bool: tokens that stand for no sound (``<eos>``, ``<blank>``, ``<|...|>``)."""
+    return kinds(tuple(tokens)).special
+
+
+def is_space(tokens: Sequence[str]) -> np.ndarray:
+    """(tokens,) bool: tokens that only separate words."""
+    return kinds(tuple(tokens)).space
+
+
+def words(tokens: Sequence[str]) -> tuple[Word, ...]:
+    """Words of a row of tokens, put together from characters or pieces of words.
+
+    Space tokens separate words, and so do pieces that say where words start or end, as each
+    tokenizer does it (`analysis.token_text`). Without any of these, every token is a word of its
+    own.
+    """
+    return _words(tuple(tokens))
+
+
+@lru_cache(maxsize=512)
+def _words(tokens: tuple[str, ...]) -> tuple[Word, ...]:
+    texts, (special, space, _) = token_texts(tokens), kinds(tokens)
+    starts = [len(text) > 1 and text[0] == " " for text in texts]
+    marked = any(starts)
+    if not marked and not (space & ~special).any():
+        return _one_by_one(texts, special)
+    found: list[Word] = []
+    open_word = False
+    for row, text in enumerate(texts):
+        if special[row] or space[row]:
+            open_word = False
+        elif open_word and not starts[row]:
+            found[-1] = Word(found[-1].text + text, found[-1].start, row + 1)
+        else:
+            found.append(Word(text.lstrip(" "), row, row + 1))
+            open_word = True
+    return tuple(found)
+
+
+def _one_by_one(texts: Sequence[str], special: np.ndarray) -> tuple[Word, ...]:
+    """Every token a word, together with those that hold only the rest of its last character."""
+    found: list[Word] = []
+    for row, text in enumerate(texts):
+        if special[row]:
+            continue
+        if text == "" and found and found[-1].end == row:
+            found[-1] = Word(found[-1].text, found[-1].start, row + 1)
+        else:
+            found.append(Word(text, row, row + 1))
+    return tuple(found)
+
+
+def mean_length(tokens: Sequence[str]) -> float:
+    """Characters per token, special and space tokens left out; 1 where there are no others."""
+    special, space, lengths = kinds(tuple(tokens))
+    spoken = lengths[~special & ~space]
+    return float(spoken.mean()) if len(spoken) else 1.0

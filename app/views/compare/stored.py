@@ -1,0 +1,121 @@
+"""What a run says of one of its recordings: its evidence, and its maps where the sound is gone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from analysis.alignment import Alignment
+from analysis.diagnosis import Diagnosis, Failure, Note
+from app import charts
+from app.comparison import VariantResult
+from app.components.player import CONTAINER
+from app.controls.sidebar import Choice
+from app.data import decoding, runs, sample_run
+from app.data.runs import Heard
+from app.evaluation import RunError, load_alignment
+from app.html import cards
+from app.html.transcript import transcript
+from app.theme import palette, sign
+from app.views.common import PLOT, address_note, plain
+from models.variant import Decoded, VariantInfo
+
+
+def diagnosis_of(row: Mapping[str, Any]) -> Diagnosis:
+    """What the run found, without sentences: a kind's own help stands for them."""
+    return Diagnosis(
+        row["verdict"],
+        tuple(Failure(**_found(each)) for each in json.loads(row["failures"])),
+        tuple(Note(**_found(each)) for each in json.loads(row["notes"])),
+        metrics={},
+        heads=(),
+    )
+
+
+def _found(each: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": each["kind"],
+        "tokens": tuple(each["tokens"]),
+        "seconds": tuple(each["seconds"]),
+        "explanation": sign(each["kind"]).help,
+    }
+
+
+def evidence(heard: Heard) -> None:
+    """What led here, each finding a button that plays it."""
+    rows = {row["variant"]: row for row in runs.rows_of(heard.run, heard.id)}
+    row = rows.get(heard.variant or "")
+    name = "the samples" if heard.run.name == sample_run.NAME else heard.run.name
+    if row is None:
+        st.caption(f"From the evaluated set {plain(name)}.")
+        return
+    rate = "" if row["wer"] is None else f" · <b>{cards.percent(row['wer'])}</b> WER"
+    st.html(
+        f'<div class="attn-led"><p>{cards.badge(row["verdict"])} <code>{escape(row["variant"])}'
+        f"</code> in <b>{escape(name)}</b>{rate}</p>"
+        f"{cards.evidence(diagnosis_of(row))}</div>"
+    )
+
+
+def without_audio(choice: Choice, infos: Sequence[VariantInfo]) -> None:
+    """The stored maps of a recording that can no longer be heard."""
+    heard = choice.source.heard
+    rows = {row["variant"]: row for row in runs.rows_of(heard.run, heard.id)}
+    seconds = next(iter(rows.values()))["seconds"]
+    st.html(cards.recording_line(heard.id, seconds, choice.reference))
+    st.warning(
+        f"It cannot be played or decoded again: {plain(choice.source.problem)} What the set "
+        f"{plain(heard.run.name)} stored of it is shown instead.",
+        icon=":material/volume_off:",
+    )
+    by_name = {info.name: info for info in infos}
+    shown = [row for name, row in rows.items() if name in choice.variants or name not in by_name]
+    with st.container(key=CONTAINER), st.container(key="maps"):
+        for row in shown:
+            info = by_name.get(row["variant"]) or _unknown(row["variant"])
+            with st.container(key=f"card_{info.name}", border=True):
+                _card(heard, row, info, choice)
+    address_note(heard)
+
+
+def _unknown(name: str) -> VariantInfo:
+    return VariantInfo(name, "", name, "a mechanism that is no longer here", None, None, None)
+
+
+def _card(heard: Heard, row: Mapping[str, Any], info: VariantInfo, choice: Choice) -> None:
+    try:
+        alignment = load_alignment(heard.run.path, heard.id, info.name, part=row["part"])
+    except (RunError, OSError):
+        alignment = None
+    result = _result(row, info, alignment)
+    result = decoding.scored(result, choice.reference, choice.view.normalizer)
+    st.html(cards.head(info, result))
+    if alignment is None:
+        st.html(cards.waiting("the set did not keep its maps", charts.attention.FIT_HEIGHT))
+    else:
+        _map(alignment, row, info, choice)
+    text = transcript(alignment, row["text"], choice.reference, choice.view.normalizer)
+    st.html(text + cards.evidence(diagnosis_of(row)))
+
+
+def _result(
+    row: Mapping[str, Any], info: VariantInfo, alignment: Alignment | None
+) -> VariantResult:
+    decoded = Decoded(row["text"], alignment, np.zeros(0), row["decode_seconds"])
+    return VariantResult(info, decoded, diagnosis_of(row), None)
+
+
+def _map(alignment: Alignment, row: Mapping[str, Any], info: VariantInfo, choice: Choice) -> None:
+    figure = charts.attention_map(
+        alignment,
+        seconds=row["seconds"],
+        palette=palette(st.context.theme.type),
+        failures=diagnosis_of(row).failures,
+        special=choice.view.special,
+        every_token=choice.view.every_token,
+    )
+    st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{info.name}",
+                    alt=f"Attention map of {info.title}: decoded tokens over seconds")  # fmt: skip
