@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.signals import labels
-from analysis.token_text import is_unspaced, token_texts
+from analysis.signals.token_text import is_unspaced, token_texts
 
 
 def words_of(tokens: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from analysis.marks import without_marks
 from analysis.scoring.american_spelling import american
 from analysis.scoring.errors import score
+from analysis.scoring.marks import without_marks
 from analysis.scoring.normalisers import NORMALISERS, described, normalise
 
 NONE = [

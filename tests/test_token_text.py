@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
 from analysis.signals.labels import is_space, mean_length, words
-from analysis.token_text import BYTE_NAMES, joined, token_texts
+from analysis.signals.token_text import BYTE_NAMES, joined, token_texts
 from app.charts.labels import row_labels
 from models.interop.whisper.pieces import token_bytes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from analysis.token_text import BYTE_NAMES
+from analysis.signals.token_text import BYTE_NAMES
 
 MERGES = ["Ġ t", "h e", "Ġt he", "Ã ©", "i n"]
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..alignment import Alignment
-from ..token_text import joined, token_texts
+from ..signals.token_text import joined, token_texts
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 =========  ===============================================================================
 ``.npz``   the alignment file itself
 ``.npy``   attention weights that ESPnet saved (``att_ws``): no tokens, no seconds
-``.json``  words with times of many programs: `analysis.io.word_times`
+``.json``  words with times of many programs: `analysis.io.timed_words`
 =========  ===============================================================================
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from ..alignment import Alignment, AlignmentError
 from .archive import ArchiveError, read_array
 from .json_document import JSONError, parse
-from .word_times import WordTimesError, word_times
+from .timed_words import WordTimesError, timed_words
 
 ENDINGS = (".npz", ".npy", ".json")
 MAX_BYTES = 50_000_000  # of a JSON file
@@ -102,7 +102,7 @@ def from_words(source: Path | str | bytes | BinaryIO) -> Alignment:
         Where the file is not JSON with words, or has more of them than can be shown.
     """
     try:
-        found = word_times(_json(source))
+        found = timed_words(_json(source))
     except WordTimesError as error:
         raise AlignmentError(str(error)) from None
     words = found.words

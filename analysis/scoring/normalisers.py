@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from itertools import pairwise
 from types import MappingProxyType
 
-from ..english_numbers import even_out, read_number, read_signs
-from ..marks import without_marks
 from .american_spelling import american
+from .english_numbers import even_out, read_number, read_signs
+from .marks import without_marks
 
 _APOSTROPHES = re.compile("[\u2018\u2019\u201b\u02bc\u2032\u055a\u05f3\uff07`\u00b4]")
 # Unicode's default-ignorable characters: soft hyphen, joiners, directions, variation selectors, ...
@@ -73,7 +73,7 @@ def basic_with_marks(text: str) -> str:
 
 
 def basic(text: str) -> str:
-    """`basic_with_marks` of the text without marks (`analysis.marks`), as ``[noise]``.
+    """`basic_with_marks` of the text without marks (`analysis.scoring.marks`), as ``[noise]``.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def english_with_marks(text: str) -> str:
 
 
 def english(text: str) -> str:
-    """`english_with_marks` of the text without marks (`analysis.marks`), as ``[noise]``."""
+    """`english_with_marks` of the text without marks (`analysis.scoring.marks`), as ``[noise]``."""
     return english_with_marks(without_marks(text))
 
 

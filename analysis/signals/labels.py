@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..token_text import SPECIAL, token_texts
+from .token_text import SPECIAL, token_texts
 
 _SPACES = frozenset({"<space>", "<sp>", "▁", "Ġ", "␣", "|", "_"})
 
@@ -59,8 +59,8 @@ def words(tokens: Sequence[str]) -> tuple[Word, ...]:
     """Words of a row of tokens, put together from characters or pieces of words.
 
     Space tokens separate words, and so do pieces that say where words start or end, as each
-    tokenizer does it (`analysis.token_text`). Without any of these, every token is a word of its
-    own.
+    tokenizer does it (`analysis.signals.token_text`). Without any of these, every token is a word
+    of its own.
     """
     return _words(tuple(tokens))
 

@@ -15,7 +15,7 @@ from scipy.ndimage import median_filter
 from ..alignment import Alignment
 from ..scoring.errors import edit_alignment
 from ..signals.labels import is_special, words
-from ..token_text import token_texts
+from ..signals.token_text import token_texts
 
 FILTER_SECONDS = 0.14  # Whisper's 7 frames of 20 ms; wider than that hides short sounds
 

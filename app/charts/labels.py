@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.token_text import token_texts
+from analysis.signals.token_text import token_texts
 from app.spelling import words_of
 
 SMALLEST_ROW = 10.0  # pixels a row needs to carry its own label

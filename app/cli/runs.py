@@ -14,9 +14,9 @@ from app.evaluation import evaluate as run
 from app.evaluation.items import is_recording
 from app.evaluation.settings import fingerprints
 from app.evaluation.stresses import stressed_items
+from models.corpora.remarks import Remarks
 from models.interop import external
 from models.stress import STRESSES
-from models.training.remarks import Remarks
 
 Source = Callable[[], Iterator[Item]]
 

@@ -15,7 +15,7 @@ from analysis.io.archive import ArchiveError, unpacked_bytes
 from analysis.io.toolkits import ReadOptions
 from analysis.signals.labels import words
 from analysis.signals.speech_activity import speech_frames
-from analysis.token_text import joined
+from analysis.signals.token_text import joined
 from app.comparison import VariantResult
 from app.data.decoding import Outcome, Store
 from models.audio import Recording

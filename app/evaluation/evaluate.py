@@ -14,7 +14,7 @@ from app.evaluation.run import Folder, Part, load_settings, write_json
 from app.evaluation.settings import SCHEMA, RunError, Settings, difference
 from app.evaluation.summary import summarise
 from models.audio import plain
-from models.training.remarks import Remarks
+from models.corpora.remarks import Remarks
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from pathlib import Path
 
 from models.corpora.kaldi import is_kaldi, read_kaldi
 from models.corpora.librispeech import is_librispeech, read_librispeech
+from models.corpora.remarks import Remarks
 from models.corpora.tables import read_json_lines, read_table
 from models.corpora.utterance import ManifestError, Utterance, text_lines
-from models.training.remarks import Remarks
 
 __all__ = [
     "ManifestError",

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from models.corpora.remarks import Remarks
 from models.corpora.tables import CLAMPED, WITHOUT_TEXT
 from models.corpora.utterance import ManifestError, Utterance, number, text_lines
-from models.training.remarks import Remarks
 
 _MONO = frozenset({"A", "a", "0", "1"})  # names of the only channel, or the first
 

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.corpora.remarks import Remarks
 from models.corpora.utterance import ManifestError, Utterance, is_litter, text_lines
-from models.training.remarks import Remarks
 
 SUBSETS = (
     "dev-clean", "dev-other", "test-clean", "test-other",

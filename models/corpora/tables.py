@@ -1,6 +1,6 @@
 """Data sets in one file: CSV or TSV with a column of recordings, and JSON lines as NeMo's.
 
-Paths are relative to the file. Which column is what, `models.training.columns` says; what is not a
+Paths are relative to the file. Which column is what, `models.corpora.columns` says; what is not a
 known one is kept in `Utterance.extra`.
 """
 
@@ -12,10 +12,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from models.corpora.columns import Columns, read_columns
+from models.corpora.remarks import Remarks
 from models.corpora.utterance import ManifestError, Utterance, number, text_lines
 from models.schema import SchemaError, values_of
-from models.training.columns import Columns, read_columns
-from models.training.remarks import Remarks
 
 CLAMPED = 0.5  # seconds before the beginning at which a part may be said to start
 _QUOTED = r'"(?:[^"]|"")*"'

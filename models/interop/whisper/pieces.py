@@ -7,7 +7,7 @@ piece is the fewest tokens that are whole characters.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.token_text import BYTE_NAMES
+from analysis.signals.token_text import BYTE_NAMES
 
 
 @dataclass(frozen=True)

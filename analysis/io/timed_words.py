@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from ..token_text import SPECIAL, glue, is_unspaced
+from ..signals.token_text import SPECIAL, glue, is_unspaced
 
 MAX_SECONDS = 86_400.0  # a day
 CLAMPED = 1.0  # seconds before zero that an aligner may err; earlier is no time
@@ -60,7 +60,7 @@ class WordTimes:
     remarks: tuple[str, ...]  # what was put right or guessed, a sentence each
 
 
-def word_times(values: Any) -> WordTimes:
+def timed_words(values: Any) -> WordTimes:
     """Words, times and text of a parsed JSON document.
 
     Raises

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from analysis.io.timed_words import timed_words
 from analysis.io.toolkits import from_words
-from analysis.io.word_times import word_times
 from analysis.scoring.errors import score
 
 SAID = [("the", 0.1, 0.22), ("old", 0.22, 0.48), ("man", 0.48, 0.8)]
@@ -120,7 +120,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_shape_gives_the_same_words(name):
-    found = word_times(SHAPES[name])
+    found = timed_words(SHAPES[name])
     times = [(word.text, round(word.start, 3), round(word.end, 3)) for word in found.words]
     assert times == SAID
     assert score("the old man", found.text).wer == 0
@@ -139,7 +139,7 @@ def test_words_of_segments_that_could_not_be_aligned_are_kept():
         },
         {"start": 5.0, "end": 5.4, "text": "今天"},
     ]
-    found = word_times({"segments": segments, "word_segments": as_words()})
+    found = timed_words({"segments": segments, "word_segments": as_words()})
     assert found.text == "the old man 15 09 2021 so 今天"
     assert [(w.text, round(w.start, 3), round(w.end, 3)) for w in found.words][3:] == [
         ("15", 2.0, 2.4),
@@ -160,7 +160,7 @@ def test_words_without_times_share_what_lies_between_their_neighbours():
         {"word": "he", "start": 2.2, "end": 2.4},
         {"word": "3"},
     ]
-    found = word_times(
+    found = timed_words(
         {"segments": [{"start": 1.0, "end": 3.0, "text": "in 2014 £5 he 3", "words": words}]}
     )
     times = [(round(word.start, 2), round(word.end, 2)) for word in found.words]
@@ -184,7 +184,7 @@ ODD = [  # times of "old" in the middle, times it gets, what is said
 def test_one_odd_time_does_not_refuse_the_file(times, expected, remark):
     words = as_words()
     words[1] |= {"start": times[0], "end": times[1]}
-    found = word_times({"words": words})
+    found = timed_words({"words": words})
     assert (found.words[1].start, found.words[1].end) == expected
     assert remark in found.remarks
     assert found.text == "the old man"
@@ -192,7 +192,7 @@ def test_one_odd_time_does_not_refuse_the_file(times, expected, remark):
 
 def test_one_odd_word_does_not_refuse_the_file():
     words = [as_words()[0], 5, None, {"word": ["x"], "start": 0.3}, {"start": 1}, *as_words()[1:]]
-    found = word_times({"words": words})
+    found = timed_words({"words": words})
     assert [word.text for word in found.words] == ["the", "old", "man"]
     assert found.remarks == ("4 words without a text were left out",)
 
@@ -206,17 +206,17 @@ def test_characters_of_scripts_without_spaces_are_not_set_apart():
         assert found.tokens == tuple(said)
         assert score(said, found.text).cer == 0
     pieces = [("これは", 0.0, 0.5), ("テスト", 0.5, 1.0), ("です。", 1.0, 1.4)]
-    found = word_times([{"word": text, "start": a, "end": b} for text, a, b in pieces])
+    found = timed_words([{"word": text, "start": a, "end": b} for text, a, b in pieces])
     assert found.text == "これはテストです。"
     spaced = [
         {"word": text, "start": n, "end": n + 0.5}
         for n, text in enumerate((" so", "-called", " it"))
     ]
-    assert word_times({"words": spaced}).text == "so-called it"
+    assert timed_words({"words": spaced}).text == "so-called it"
 
 
 def test_the_text_that_is_stated_is_the_text():
-    found = word_times({"text": "The old man.", "words": as_words()})
+    found = timed_words({"text": "The old man.", "words": as_words()})
     assert found.text == "The old man."
     parts = {
         "segments": [
@@ -224,7 +224,7 @@ def test_the_text_that_is_stated_is_the_text():
             {"text": "man.", "words": as_words()[2:]},
         ]
     }
-    assert word_times(parts).text == "The old man."
+    assert timed_words(parts).text == "The old man."
 
 
 def test_a_file_with_a_byte_order_mark_is_read_and_its_remarks_stay_with_the_map():
