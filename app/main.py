@@ -9,6 +9,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:  # Streamlit puts only this file's own folder there
     sys.path.insert(0, ROOT)
 
+from app.data import visitors  # noqa: E402
 from app.presentation import session  # noqa: E402
 from app.theme import ICON, style_sheet  # noqa: E402
 from app.views import present, scores, yours  # noqa: E402
@@ -27,6 +28,7 @@ def main() -> None:
         initial_sidebar_state="auto",
         menu_items={"About": "AttnScope shows how attention-based speech recognisers listen."},
     )
+    visitors.watch()
     st.html(f"<style>{style_sheet()}</style>")
     pages = [
         st.Page(compare_page.page, title="Compare", icon=":material/compare:", url_path="compare",

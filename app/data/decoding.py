@@ -8,6 +8,8 @@ with it. Both are found by content, never by file name.
 import hashlib
 import io
 import logging
+import secrets
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,7 @@ from models.torchaudio_cpu import torchaudio
 from models.variant import Decoded, Encoded, Variant, VariantInfo
 
 STORE_BYTES = 400_000_000  # alignments one store keeps before the oldest go
+NONCE_BYTES = 16
 HOP_SECONDS = features.HOP / features.SAMPLE_RATE
 LOG = logging.getLogger(__name__)
 
@@ -141,13 +144,24 @@ def band_hz() -> np.ndarray:
 
 @st.cache_data(show_spinner=False, scope="session", max_entries=4)
 def sound(digest: str, _recording: Recording) -> bytes:
-    """What the player plays: the samples the models heard, as a WAV file.
+    """What the player plays: the samples the models heard, as a WAV file of this session alone.
 
     FLAC would be half as large, but chromium fails to seek near the end of short ones.
     """
     file = io.BytesIO()
     soundfile.write(file, _recording.samples, features.SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+    return _unguessable(file.getvalue())
+
+
+def _unguessable(wav: bytes) -> bytes:
+    """The same sound with a chunk of random bytes that players pass over.
+
+    Streamlit makes the address of a file of its content: without them, who has a recording could
+    find out whether somebody else has brought it.
+    """
+    chunk = b"JUNK" + struct.pack("<I", NONCE_BYTES) + secrets.token_bytes(NONCE_BYTES)
+    size = struct.pack("<I", len(wav) + len(chunk) - 8)  # of what follows the size itself
+    return wav[:4] + size + wav[8:] + chunk
 
 
 def known(request: Request, names: Sequence[str], store: Store) -> dict[str, VariantResult]:
