@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -319,6 +321,31 @@ def test_the_sound_of_a_session_is_gone_some_time_after_it(browser, server):
             return page.request.get(first.url).status == 404
 
         assert within(30, gone)
+
+
+def test_what_a_visitor_brought_is_gone_soon_after_the_page_is_closed(browser, checkpoints):
+    """Nobody else comes or leaves, and who asks has no cookie."""
+    hasty = ROOT / "tests" / "hasty_main.py"
+    with running(checkpoints, hasty) as address:
+        sounds = []
+        for _ in range(2):  # two people with the same recording
+            with visitor(browser, f"{address}/?variants=ctc") as page:
+                bring(page, "mine.wav", voice(1))
+                shown(page, "mine.wav", 2)
+                player = page.locator(".st-key-listen_audio audio")
+                sounds.append(address + player.get_attribute("src").removeprefix(address))
+                assert status(sounds[-1]) == 200
+            assert within(60, lambda: status(sounds[-1]) == 404)
+        assert sounds[0] != sounds[1]  # one's address tells nothing of the other's
+
+
+def status(address: str) -> int:
+    """Of the answer to somebody who has nothing but the address."""
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
