@@ -11,6 +11,8 @@ import logging
 import secrets
 import struct
 import threading
+import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +34,7 @@ from models.torchaudio_cpu import torchaudio
 from models.variant import Decoded, Encoded, Variant, VariantInfo
 
 STORE_BYTES = 400_000_000  # alignments one store keeps before the oldest go
+PRIVATE_BYTES = 1_000_000_000  # what the stores of all sessions keep together
 NONCE_BYTES = 16
 HOP_SECONDS = features.HOP / features.SAMPLE_RATE
 LOG = logging.getLogger(__name__)
@@ -64,14 +67,17 @@ class Store:
     again as soon as the page is drawn, and push out the next.
     """
 
-    def __init__(self, limit: int = STORE_BYTES) -> None:
+    def __init__(self, limit: int = STORE_BYTES, budget: "Budget | None" = None) -> None:
         self.limit = limit
         self.bytes = 0
+        self.used = time.monotonic()
+        self._budget = budget
         self._results: OrderedDict[tuple, VariantResult] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: tuple) -> VariantResult | None:
         with self._lock:
+            self.used = time.monotonic()
             if key in self._results:
                 self._results.move_to_end(key)
             return self._results.get(key)
@@ -86,6 +92,45 @@ class Store:
                 if self.bytes <= self.limit:
                     break
                 self.bytes -= _size(self._results.pop(other))
+        if self._budget is not None:
+            self._budget.make_room(self)
+
+    def clear(self) -> None:
+        """Forget all results."""
+        with self._lock:
+            self._results.clear()
+            self.bytes = 0
+
+
+class Budget:
+    """Bytes that the stores of all sessions share: what was left alone longest goes first."""
+
+    def __init__(self, limit: int = PRIVATE_BYTES) -> None:
+        self.limit = limit
+        self._stores: weakref.WeakSet[Store] = weakref.WeakSet()  # gone with their sessions
+        self._lock = threading.Lock()
+
+    def store(self) -> Store:
+        """A new store that counts here."""
+        store = Store(budget=self)
+        with self._lock:
+            self._stores.add(store)
+        return store
+
+    @property
+    def bytes(self) -> int:
+        """Of all stores that there are."""
+        with self._lock:
+            return sum(store.bytes for store in self._stores)
+
+    def make_room(self, keep: Store) -> None:
+        """Empty other stores until all fit, or only this one holds anything."""
+        while self.bytes > self.limit:
+            with self._lock:
+                others = [store for store in self._stores if store is not keep and store.bytes]
+            if not others:
+                return
+            min(others, key=lambda store: store.used).clear()
 
 
 def _size(result: VariantResult) -> int:
@@ -107,7 +152,15 @@ def shared_store() -> Store:
 
 def private_store() -> Store:
     """Results of what this session brought; gone when it ends."""
-    return st.session_state.setdefault("private_store", Store())
+    if "private_store" not in st.session_state:
+        st.session_state.private_store = _budget().store()
+    return st.session_state.private_store
+
+
+@st.cache_resource(show_spinner=False)
+def _budget() -> Budget:
+    """What all sessions may keep together."""
+    return Budget()
 
 
 @st.cache_data(show_spinner=False, scope="session", max_entries=4)
@@ -206,7 +259,7 @@ def _what_failed(name: str, recording: Recording, error: Exception) -> str:
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=8, scope="session")
+@st.cache_resource(show_spinner=False, max_entries=2, scope="session")  # 40 MB for ten minutes
 def encoded(digest: str, _recording: Recording) -> Encoded:
     """The recording as the shared encoder hears it."""
     return models().encode(_recording)
