@@ -14,9 +14,9 @@ from analysis.metrics.diagonality import BAND_SHARE, LEAST_BAND_SECONDS
 from analysis.scoring.errors import NORMALISERS, score
 from app.data import decoding, samples
 from app.data.metrics import METRICS
-from app.html import cards
 from app.links import compare as compare_links
 from app.links.compare import View
+from app.markup import cards
 from app.theme import NOTHING_SAID, SIGNS
 from models.decoding.search import SearchOptions
 from tests.conftest import WORDS, tone

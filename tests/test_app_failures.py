@@ -26,9 +26,9 @@ from app.data.run_filters import Filter, Order
 from app.data.runs import VERDICTS, Run
 from app.evaluation import RunError, load_results, load_settings
 from app.evaluation.replay import recording_of
-from app.html import matrices
 from app.links import runs as run_links
 from app.links.runs import FailuresView
+from app.markup import matrices
 from app.theme import DARK
 from app.views.failures import page as failures_page
 from app.views.failures import tiles as gallery

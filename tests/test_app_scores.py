@@ -15,9 +15,9 @@ from analysis.scoring.multiplicity import FEW, SURE, Judged, holm, judge
 from app.data import run_scores, runs
 from app.data.metrics import METRICS
 from app.data.runs import Run
-from app.html import matrices, word_diff
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
+from app.markup import matrices, word_diff
 from tests.evaluated import row, written_run
 from tests.test_app import calm, html_of
 

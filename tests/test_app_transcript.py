@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.alignment import Alignment
-from app.html.transcript import timed_words, transcript
+from app.markup.transcript import timed_words, transcript
 
 
 def letters_heard(tokens: list[str]) -> Alignment:

@@ -18,7 +18,7 @@ from analysis.io.toolkits import ReadOptions
 from app.data import uploads
 from app.data.decoding import Store
 from app.data.uploads import File
-from app.html.transcript import timed_words
+from app.markup.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
 from tests.conftest import tone

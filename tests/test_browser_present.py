@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from analysis.alignment import Alignment
 from app import charts
 from app.charts.spectrogram import spectrogram
-from app.html.document import opus
+from app.markup.document import opus
 from app.presentation import Deck, Panel, Setting, Slide, Sound, panels, render
 from app.theme import LIGHT
 from tests.conftest import hum

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from app import charts
-from app.html.document import Document, html, opus
+from app.markup.document import Document, html, opus
 from app.presentation import Deck, Panel, SavedError, Setting, Slide, Sound, read, render, saved
 from app.presentation.clean import ATTRIBUTES, TAGS, clean
 from app.presentation.deck import MOST

@@ -23,8 +23,8 @@ from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
 from app.evaluation.run import Folder
 from app.evaluation.settings import fingerprints
-from app.html.document import opus
-from app.html.matrices import pairs_by_name
+from app.markup.document import opus
+from app.markup.matrices import pairs_by_name
 from app.report import from_run, render
 from app.report.content import Case, Evidence, Heard, Report
 from app.report.drawings import attention_map, curves, interval_bar

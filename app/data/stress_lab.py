@@ -17,7 +17,7 @@ from analysis.scoring.errors import score
 from app.comparison import VariantResult
 from app.data import decoding
 from app.data.decoding import Request
-from app.html import cards
+from app.markup import cards
 from models.audio import FRAME_SECONDS, Recording
 from models.decoding.search import SearchOptions
 from models.stress import STRESSES, Stress, lasts, said, stressed

@@ -15,7 +15,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from app.charts.curves import COLOURS
-from app.html.document import Document, html
+from app.markup.document import Document, html
 from app.presentation import saved
 from app.presentation.deck import PAGES, Deck
 from app.report.drawings import color_filters

@@ -12,9 +12,9 @@ from app import charts
 from app.charts.labels import SHOWN, SMALLEST_ROW, row_labels
 from app.comparison import VariantResult
 from app.data import decoding
-from app.html import cards
-from app.html.document import opus
-from app.html.transcript import transcript
+from app.markup import cards
+from app.markup.document import opus
+from app.markup.transcript import transcript
 from app.presentation import Panel, Sound, session
 from app.theme import LIGHT
 from models.audio import Recording

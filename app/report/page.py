@@ -5,9 +5,9 @@ from html import escape
 from pathlib import Path
 
 from app.charts.png import data_uri
-from app.html.cards import badge
-from app.html.document import Document, html, opus
-from app.html.transcript import LEGEND, transcript
+from app.markup.cards import badge
+from app.markup.document import Document, html, opus
+from app.markup.transcript import LEGEND, transcript
 from app.report.content import Case, Heard, Report
 from app.report.drawings import attention_map, color_filters
 from app.report.tables import failures, pairs, percent, scores, stresses

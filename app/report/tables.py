@@ -5,8 +5,8 @@ from html import escape
 from typing import Any
 
 from analysis.scoring.multiplicity import FEW, SURE
-from app.html.cards import badge
-from app.html.matrices import Pair, chance, pair_title, pairs_by_name
+from app.markup.cards import badge
+from app.markup.matrices import Pair, chance, pair_title, pairs_by_name
 from app.report.drawings import curves, interval_bar
 from app.theme import SIGNS
 from models.stress import STRESSES

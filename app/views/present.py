@@ -7,7 +7,7 @@ import streamlit as st
 from app.components.stage import stage
 from app.controls import collect
 from app.export import clips as clip_export
-from app.html import cards
+from app.markup import cards
 from app.presentation import Deck, SavedError, Setting, Slide, read, render, session
 from app.presentation import figures as pictures
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, PAGES

@@ -22,9 +22,9 @@ from app.data import run_scores, runs, sample_run
 from app.data.metrics import METRICS
 from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
-from app.html import cards, matrices, word_diff
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
+from app.markup import cards, matrices, word_diff
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
 from app.views.common import PLOT, plain, turn_pages, write_address

@@ -14,8 +14,8 @@ from app.controls.collect import Found
 from app.controls.yours import FILE_MB, LINK, Choice
 from app.data import decoding, example, metrics, uploads
 from app.data.decoding import Outcome
-from app.html import cards
-from app.html.transcript import LEGEND, transcript
+from app.markup import cards
+from app.markup.transcript import LEGEND, transcript
 from app.presentation import panels
 from app.theme import palette
 from app.views.closer import heads

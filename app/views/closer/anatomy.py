@@ -12,8 +12,8 @@ from app.charts.anatomy import output_figure, step_figure, vector_figure
 from app.charts.labels import shown_token
 from app.comparison import too_large
 from app.data import decoding
-from app.html import cards
-from app.html.transcript import transcript
+from app.markup import cards
+from app.markup.transcript import transcript
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
 from app.views.closer.subject import Subject, add, card

@@ -14,10 +14,10 @@ from app.data import decoding as backend
 from app.data import runs
 from app.data.runs import Heard
 from app.data.samples import Sample, samples
-from app.html import cards
-from app.html.transcript import transcript
 from app.links import compare as compare_links
 from app.links.compare import CloserView
+from app.markup import cards
+from app.markup.transcript import transcript
 from app.theme import palette
 from app.views.closer import anatomy, layers
 from app.views.closer.subject import Subject, add, card

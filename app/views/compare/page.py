@@ -19,9 +19,9 @@ from app.data.decoding import Request, Store
 from app.data.metrics import table
 from app.data.runs import Heard
 from app.data.samples import Sample, samples
-from app.html import cards
-from app.html.transcript import LEGEND, transcript
 from app.links import compare as compare_links
+from app.markup import cards
+from app.markup.transcript import LEGEND, transcript
 from app.presentation import panels
 from app.theme import palette
 from app.views import progress as progress_view

@@ -17,8 +17,8 @@ from app.controls.sidebar import Choice
 from app.data import decoding, runs, sample_run
 from app.data.runs import Heard
 from app.evaluation import RunError, load_alignment
-from app.html import cards
-from app.html.transcript import transcript
+from app.markup import cards
+from app.markup.transcript import transcript
 from app.theme import palette, sign
 from app.views.common import PLOT, address_note, plain
 from models.variant import Decoded, VariantInfo

@@ -18,9 +18,9 @@ from app.data import run_filters, runs, sample_run
 from app.data.run_filters import Filter, Order
 from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
-from app.html import cards, matrices
 from app.links import runs as run_links
 from app.links.runs import FailuresView
+from app.markup import cards, matrices
 from app.presentation import Panel
 from app.theme import LIGHT, palette
 from app.views.common import plain, turn_pages, write_address

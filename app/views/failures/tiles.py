@@ -12,7 +12,7 @@ import streamlit as st
 from app.charts.thumbnail import Thumbnail, thumbnail
 from app.data.runs import Run
 from app.evaluation import RunError, load_alignment
-from app.html.cards import badge, percent
+from app.markup.cards import badge, percent
 from app.report.drawings import color_filter
 from app.theme import Palette
 

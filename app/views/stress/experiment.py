@@ -9,7 +9,7 @@ from app.charts.curves import HEIGHT
 from app.data import decoding, stress_lab
 from app.data.decoding import Store
 from app.data.stress_lab import Point, Trial
-from app.html import cards
+from app.markup import cards
 from app.views import progress as progress_view
 from app.views.common import plain
 from models.decoding.search import SearchOptions

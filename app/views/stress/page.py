@@ -20,10 +20,10 @@ from app.data import runs, stress_lab
 from app.data.metrics import METRICS
 from app.data.samples import Sample, samples
 from app.data.stress_lab import WER, Trial
-from app.html import cards
 from app.links import compare as compare_links
 from app.links import stress as stress_links
 from app.links.stress import StressView
+from app.markup import cards
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
 from app.views.common import PLOT, nothing_trained, opened, plain, request_for, write_address

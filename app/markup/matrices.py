@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.scoring.multiplicity import judge
-from app.html.cards import icon
+from app.markup.cards import icon
 from app.theme import sign
 
 
