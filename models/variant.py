@@ -22,6 +22,7 @@ from models.decoding.search import SearchOptions
 from models.encoder import SUBSAMPLING
 from models.features import HOP, SAMPLE_RATE
 from models.text import Alphabet
+from models.threads import one_thread
 
 FRAME_SECONDS = SUBSAMPLING * HOP / SAMPLE_RATE  # one attention frame
 CTC = "ctc"
@@ -105,6 +106,7 @@ class Variant:
             encoded.others[self.own_encoder] = self.listen(encoded.recordings)
         return encoded.others[self.own_encoder]
 
+    @one_thread()
     def decode(
         self,
         encoded: Encoded,
@@ -192,6 +194,7 @@ class Variant:
         """
         return anatomy.dissect(self.decoder, *self._again(encoded, row, decoded), step)
 
+    @one_thread()
     def rewrite(
         self,
         encoded: Encoded,

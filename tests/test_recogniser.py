@@ -16,6 +16,7 @@ from models.decoders.registry import decoders
 from models.decoding.search import SearchOptions
 from models.encoder import Encoder
 from models.recogniser import encode, load_encoder, load_variant, variants
+from models.threads import one_thread
 from models.training import report, score
 from models.variant import FRAME_SECONDS
 from tests.conftest import TINY_ENCODER, hum
@@ -61,6 +62,28 @@ def test_a_batch_decodes_as_its_members_do(checkpoints, name):
         assert decoded.text == alone.text
         assert decoded.alignment.frames == alone.alignment.frames
         np.testing.assert_allclose(decoded.alignment.weights, alone.alignment.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["location", "ctc"])
+def test_steps_of_a_decoding_are_computed_by_one_thread(checkpoints, name, monkeypatch):
+    """And the caller's number of threads is as it was, also after an error."""
+    variant = load_variant(name, checkpoints)
+    encoded = encode(load_encoder(checkpoints), [Recording(hum(0.5), 16_000)])
+    seen = []
+    decoded = variant._decoded
+    monkeypatch.setattr(
+        variant, "_decoded", lambda *given: seen.append(torch.get_num_threads()) or decoded(*given)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        variant.decode(encoded)
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+        with pytest.raises(ValueError, match="broken"), one_thread():
+            raise ValueError("broken")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_encoded_frames_last_40_ms_and_know_speech(checkpoints):

@@ -13,8 +13,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import torch
-
 from app.comparison import Models, VariantResult, assess
 from app.evaluation import maps, rows
 from app.evaluation.items import PLAIN, Item, Shard
@@ -25,6 +23,7 @@ from models.audio import AudioError, Recording, plain
 from models.corpora.recordings import load_utterance
 from models.interop import external
 from models.stress import stressed
+from models.threads import one_thread
 from models.variant import Encoded, VariantInfo
 
 HELD_SECONDS = 300.0  # audio in memory at once
@@ -78,12 +77,8 @@ def decode_shard(shard: Shard, settings: Settings) -> Part:
     RunError
         Where this process has other checkpoints than the run.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():  # workers share the cores, one each
         return _decode_shard(shard, settings, _loaded(settings))
-    finally:
-        torch.set_num_threads(before)
 
 
 def _decode_shard(shard: Shard, settings: Settings, loaded: Loaded) -> Part:
