@@ -1,0 +1,40 @@
+"""Alignments of attention-based speech recognisers, measured and diagnosed.
+
+>>> alignment = Alignment.load("map.npz")
+>>> diagnose(alignment).verdict
+'healthy'
+
+Names are imported when they are first used, so that importing one module loads no other.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .alignment import Alignment
+    from .diagnosis import METRICS, Diagnosis, diagnose
+    from .failures.rules import Failure
+    from .failures.thresholds import Thresholds
+    from .scoring.errors import score
+
+__all__ = ["METRICS", "Alignment", "Diagnosis", "Failure", "Thresholds", "diagnose", "score"]
+
+_MODULES = {
+    "Alignment": "alignment",
+    "METRICS": "diagnosis",
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
+    "Failure": "failures.rules",
+    "Thresholds": "failures.thresholds",
+    "score": "scoring.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

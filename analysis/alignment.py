@@ -4,7 +4,7 @@ This is the contract between every recogniser and everything that measures or dr
 any other toolkit enter here (`Alignment.load`, `Alignment.from_arrays`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -169,7 +169,7 @@ class Alignment:
     @cached_property
     def maps(self) -> Maps:
         """`map` as a batch of one, which is what metrics measure."""
-        return Maps.of([self])
+        return mean_maps([self])
 
     def by_head(self) -> Iterator[Maps]:
         """Every head of every layer, layer by layer, in batches; long maps one by one."""
@@ -179,11 +179,11 @@ class Alignment:
             yield self._heads
         else:
             for number in range(self.layers * self.heads):
-                yield Maps.heads_of(self, slice(number, number + 1))
+                yield head_maps(self, slice(number, number + 1))
 
     @cached_property
     def _heads(self) -> Maps:
-        return Maps.heads_of(self)
+        return head_maps(self)
 
     @cached_property
     def rows(self) -> Rows:
@@ -218,6 +218,27 @@ class Alignment:
     def time(self, frame: float) -> float:
         """Seconds at the start of a frame; `frame + 0.5` gives its centre."""
         return round(float(self.start_seconds + frame * self.frame_seconds), 9)
+
+
+def mean_maps(alignments: Iterable[Alignment]) -> Maps:
+    """The mean maps of some alignments as one batch."""
+    chosen = list(alignments)
+    return Maps.from_arrays(
+        [alignment.map for alignment in chosen],
+        [alignment.tokens for alignment in chosen],
+        [alignment.frame_seconds for alignment in chosen],
+        [alignment.speech for alignment in chosen],
+    )
+
+
+def head_maps(alignment: Alignment, chosen: slice = slice(None)) -> Maps:
+    """Heads of an alignment as a batch of maps, layer by layer: all of them or some."""
+    layers, heads, *shape = alignment.weights.shape  # -1 could not be told without tokens
+    maps = unit_rows(alignment.weights.reshape(layers * heads, *shape)[chosen])
+    count = len(maps)
+    return Maps.from_arrays(
+        maps, [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
+    )
 
 
 def _frozen(array: np.ndarray, dtype: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .alignment import Alignment
+from .alignment import Alignment, mean_maps
 from .failures.rules import Failure, Note, find_failures
 from .failures.thresholds import SEVERITY, Thresholds
 from .heads.cross_attention import (
@@ -152,7 +152,7 @@ def measure_many(
     """
     rest, parts = iter(alignments), []
     while chosen := list(islice(rest, at_once)):
-        parts.append(measure_maps(Maps.of(chosen)))
+        parts.append(measure_maps(mean_maps(chosen)))
     empty = np.zeros(0)
     return {name: np.concatenate([empty, *(p[name] for p in parts)]) for name in METRICS}
 

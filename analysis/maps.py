@@ -1,22 +1,53 @@
 """Many maps as padded arrays, so that a metric of all of them costs a few NumPy operations.
 
 A single alignment is the batch of one: everything that is measured is measured here, once.
+
+Everything that speaks of "where" starts with `Maps.places`, so that all metrics mean the same
+place. A row's place is the peak of the slightly smoothed row, refined to fractions of a frame. The
+centre of mass would lie between the modes of a bimodal row, where nothing was listened to, and is
+drawn to the middle by a noise floor; a bare arg-max follows single noisy frames.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .signals.labels import kinds
+from .signals.masked_stats import compact
+from .signals.pace import pace_without_strays, strays
+from .signals.peaks import noise_floor, peak_extents, refined_peaks
 from .signals.smoothing import smoothed
 
-if TYPE_CHECKING:
-    from .alignment import Alignment
-
 BLOCK = 2**22  # cells whose rows are measured at once: more would only fill the memory
+WINDOW_SECONDS = 0.10  # on both sides of the peak: what counts as "at the peak"
+LEAST_GAIN = 2.0  # times what a uniform row has at its peak, to know where it listens
+LEAST_CONTRAST = 0.05  # and of the mass that a uniform row lacks, at the peak
+SHORT_GAIN, SHORT_CONTRAST = 1.5, 0.12  # or this, as no row of a very short map can gain much
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Places of all rows of many maps; frames count from 0 at a frame's centre."""
+
+    peak: np.ndarray  # (batch, tokens) float: where the row listens, in frames
+    low: np.ndarray  # (batch, tokens) int: first frame of the peak's extent
+    high: np.ndarray  # (batch, tokens) int: frame after the extent
+    gain: np.ndarray  # (batch, tokens) float: mass at the peak, relative to a uniform row
+    located: np.ndarray  # (batch, tokens) bool: the row has a place (a flat row has none)
+    lexical: np.ndarray  # (batch, tokens) bool: not a special token; spaces count
+    spoken: np.ndarray  # (batch, tokens) bool: neither special nor space
+    steady: np.ndarray  # (batch, tokens) bool: lexical, located, and not a stray row
+    pace: np.ndarray  # (batch,) seconds of speech per lexical token where attention moves
+    token_length: np.ndarray  # (batch,) mean characters of a spoken token
+
+    @cached_property
+    def ordered(self) -> np.ndarray:
+        """(batch, tokens) bool: rows whose order means something: spoken, or else any lexical."""
+        spoken = self.spoken & self.located
+        enough = spoken.sum(axis=1, keepdims=True) > 1
+        return np.where(enough, spoken, self.lexical & self.located)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,28 +114,6 @@ class Maps:
             lengths=lengths,
         )
 
-    @classmethod
-    def of(cls, alignments: Iterable["Alignment"]) -> "Maps":
-        """The mean maps of some alignments."""
-        chosen = list(alignments)
-        return cls.from_arrays(
-            [alignment.map for alignment in chosen],
-            [alignment.tokens for alignment in chosen],
-            [alignment.frame_seconds for alignment in chosen],
-            [alignment.speech for alignment in chosen],
-        )
-
-    @classmethod
-    def heads_of(cls, alignment: "Alignment", chosen: slice = slice(None)) -> "Maps":
-        """Heads of an alignment as maps of their own, all of them layer by layer or some."""
-        layers, heads, *shape = alignment.weights.shape  # -1 could not be told without tokens
-        maps = alignment.weights.reshape(layers * heads, *shape)[chosen]
-        maps = unit_rows(maps)
-        count = len(maps)
-        return cls.from_arrays(
-            maps, [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
-        )
-
     def __len__(self) -> int:
         return len(self.weights)
 
@@ -127,11 +136,9 @@ class Maps:
         return np.where(heard.any(axis=1), last, self.frame_counts)
 
     @cached_property
-    def places(self):
-        """Where each token listened: `analysis.rows.Places`."""
-        from .rows import find_places  # rows work on maps, so this way round comes late
-
-        return find_places(self)
+    def places(self) -> Places:
+        """Where each token listened."""
+        return _find_places(self)
 
     def blocks(self) -> Iterator["Maps"]:
         """The maps in groups of rows, for what is told from each row alone.
@@ -208,3 +215,58 @@ def _kinds(labels: Sequence[Sequence[str]], most: int) -> tuple[np.ndarray, np.n
         row = slice(len(tokens))
         special[item, row], space[item, row], lengths[item, row] = kinds(tuple(tokens))
     return special, space, lengths
+
+
+def _find_places(maps: Maps) -> Places:
+    """Places of the rows of all maps."""
+    parts = zip(*(_row_peaks(part) for part in maps.blocks()), strict=True)
+    peak, low, high, gain, located = (np.concatenate(part, axis=1) for part in parts)
+    lexical, spoken = maps.lexical, maps.lexical & ~maps.space
+    reading = lexical & located
+    length = _token_length(maps, spoken)
+    places, counts = compact(peak, reading)
+    pace = pace_without_strays(places, counts, maps.speech, maps.frame_seconds, length)
+    off = strays(places * maps.frame_seconds[:, None], counts, pace)
+    steady = reading.copy()
+    steady[reading] = ~off[np.isfinite(places)]
+    return Places(
+        peak=peak,
+        low=low,
+        high=high,
+        gain=gain,
+        located=located & maps.real,
+        lexical=lexical,
+        spoken=spoken,
+        steady=steady,
+        pace=pace,
+        token_length=length,
+    )
+
+
+def _row_peaks(maps: Maps) -> tuple[np.ndarray, ...]:
+    """What `Places` has from every row alone: peak, low, high, gain and located."""
+    smooth = np.maximum(maps.smooth - noise_floor(maps.smooth, maps.valid_frames)[:, :, None], 0)
+    top = smooth.argmax(axis=2) if smooth.shape[2] else np.zeros(smooth.shape[:2], np.int64)
+    gain, located = _certainty(maps, top)
+    return refined_peaks(smooth, top), *peak_extents(smooth, top, maps.frame_counts), gain, located
+
+
+def _certainty(maps: Maps, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mass around each peak relative to a uniform row's, and whether that makes it a place."""
+    frames = np.maximum(maps.valid_frames, 1)[:, None]
+    reach = np.maximum(1, np.round(WINDOW_SECONDS / maps.frame_seconds).astype(np.int64))[:, None]
+    low, high = np.maximum(top - reach, 0), np.minimum(top + reach + 1, frames)
+    mass = maps.mass(low, high)
+    uniform = (high - low) / frames
+    gain = mass / uniform
+    contrast = (mass - uniform) / np.maximum(1 - uniform, 1e-9)
+    located = (gain >= LEAST_GAIN) & (contrast >= LEAST_CONTRAST)
+    located |= (gain >= SHORT_GAIN) & (contrast >= SHORT_CONTRAST)
+    return gain, located | (uniform >= 1)
+
+
+def _token_length(maps: Maps, spoken: np.ndarray) -> np.ndarray:
+    """(batch,) characters per spoken token, 1 where there is none."""
+    counts = spoken.sum(axis=1)
+    total = np.where(spoken, maps.lengths, 0).sum(axis=1)
+    return np.divide(total, counts, out=np.ones(len(counts)), where=counts > 0)

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from analysis.alignment import Alignment
+from analysis.alignment import Alignment, mean_maps
 from analysis.diagnosis import METRICS, diagnose, measure, measure_many
 from analysis.failures.rules import find_failures
 from analysis.maps import Maps
@@ -78,7 +78,7 @@ def batched(tokens: int, frames: int, count: int, sizes: list[int], repeats: int
     for at_once in sizes:
         each = seconds_of(partial(measure_many, alignments, at_once), repeats) / count
         rows.append(_row("all metrics", at_once, each, size))
-    maps = Maps.of(alignments[: min(sizes[-1], len(kept))])
+    maps = mean_maps(alignments[: min(sizes[-1], len(kept))])
     shared = ("smooth", "running_mass", "entropies", "places")
     for name in shared:
         each = seconds_of(partial(_computed, maps, name), repeats) / len(maps)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.metrics.repetition import periodic_runs, repetitions
-from analysis.signals.labels import is_space, is_special, mean_length, words
+from analysis.signals.labels import is_space, is_special, mean_length, spelled_words, words
 
 CHARACTERS = ["n", "o", " ", "n", "o", "<eos>"]
 
@@ -121,3 +121,20 @@ def test_periodic_runs_repeat_and_cannot_grow(items):
 def test_a_planted_run_is_found(unit, copies):
     items = ["x", *unit * copies, "y"]
     assert (1, len(unit), copies * len(unit)) in periodic_runs(items)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ("", []),
+        ("a", [(0, 1, "a")]),
+        ([*"no no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
+        ("  up ", [(2, 4, "up")]),
+        ([*"no|no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
+        (["<sos>", *"▁i▁am"], [(2, 3, "i"), (4, 6, "am")]),
+        (["it", "is"], [(0, 1, "it"), (1, 2, "is")]),
+    ],
+)
+def test_words_of_spelled_tokens(tokens, words):
+    spelled = spelled_words(tokens)
+    assert [(word.start, word.end, word.text) for word in spelled] == words

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.alignment import Alignment
+from analysis.alignment import Alignment, head_maps, mean_maps
 from analysis.diagnosis import METRICS, diagnose, measure, measure_many, measure_maps
-from analysis.maps import BLOCK, Maps
+from analysis.maps import BLOCK
 from analysis.signals.masked_stats import compact, masked_mean, midranks, quantile
 from analysis.signals.runs import runs_of_rows
 from tests.failing_maps import EDITS, make
@@ -26,7 +26,7 @@ def same(batch, item, alone):
 
 def test_a_batch_of_all_kinds_gives_what_each_map_gives_alone():
     alignments = [make((41, seed), name).alignment for seed, name in enumerate(EDITS)]
-    batch = measure_maps(Maps.of(alignments))
+    batch = measure_maps(mean_maps(alignments))
     for item, alignment in enumerate(alignments):
         same(batch, item, measure(alignment))
 
@@ -108,7 +108,7 @@ def odd_maps(draw):
 @given(odd_maps())
 @settings(max_examples=60)
 def test_odd_maps_do_not_disturb_each_other(alignments):
-    batch = measure_maps(Maps.of(alignments))
+    batch = measure_maps(mean_maps(alignments))
     for item, alignment in enumerate(alignments):
         same(batch, item, measure(alignment))
 
@@ -116,7 +116,7 @@ def test_odd_maps_do_not_disturb_each_other(alignments):
 def test_heads_as_a_batch_are_normalised_and_in_order():
     weights = np.random.default_rng(0).random((2, 3, 4, 5))
     alignment = Alignment.from_arrays(weights, list("abcd"), 0.04, renormalise=True)
-    maps = Maps.heads_of(alignment)
+    maps = head_maps(alignment)
     assert len(maps) == 6
     np.testing.assert_allclose(maps.weights.sum(axis=2), 1, atol=1e-6)
     np.testing.assert_allclose(maps.weights[4], alignment.weights[1, 1], atol=1e-6)

@@ -15,7 +15,6 @@ from app import charts
 from app.charts.attention import rows_of
 from app.charts.labels import SMALLEST_ROW, row_labels
 from app.charts.quantise import CELL_LIMIT, pool_steps
-from app.spelling import words_of
 from app.theme import DARK, LIGHT, SIGNS, palette
 
 BAND_HZ = np.linspace(30, 7_900, 80)
@@ -158,22 +157,6 @@ def test_markup_in_tokens_is_text():
     tokens = ["<b>x</b>", "&amp;"]
     figure = charts.attention_map(one_frame_each(tokens), seconds=1, palette=LIGHT)
     assert list(figure.layout.yaxis.ticktext) == ["&lt;b&gt;x&lt;/b&gt;", "&amp;amp;"]
-
-
-@pytest.mark.parametrize(
-    ("tokens", "words"),
-    [
-        ("", []),
-        ("a", [(0, 1, "a")]),
-        ([*"no no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
-        ("  up ", [(2, 4, "up")]),
-        ([*"no|no", "<eos>"], [(0, 2, "no"), (3, 5, "no")]),
-        (["<sos>", *"▁i▁am"], [(2, 3, "i"), (4, 6, "am")]),
-        (["it", "is"], [(0, 1, "it"), (1, 2, "is")]),
-    ],
-)
-def test_words_of_spelled_tokens(tokens, words):
-    assert words_of(tokens) == words
 
 
 def test_speech_and_failures_are_drawn_in_seconds_and_rows():

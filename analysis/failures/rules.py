@@ -1,6 +1,6 @@
 """From evidence to verdict: what went wrong in a map, where, and how we know.
 
-Rules, not a trained classifier: each looks at where rows listened (`analysis.rows`), what they
+Rules, not a trained classifier: each looks at where rows listened (`analysis.maps`), what they
 wrote, and which speech was heard, and can be explained in a sentence.
 """
 

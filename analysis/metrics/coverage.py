@@ -1,6 +1,6 @@
 """Which speech was listened to, how often, and which not at all.
 
-A frame is heard where it lies within the extent of a row (`analysis.rows`), or in a gap between
+A frame is heard where it lies within the extent of a row (`analysis.maps`), or in a gap between
 extents that is no longer than usual at this pace: sharp attention, as that of CTC, needs only one
 frame of each token. Special tokens and spaces do not count as listeners: ``<eos>`` often listens to
 the whole ending, a space anywhere in a pause. Silence does not count as speech.

@@ -1,6 +1,6 @@
 """Does attention move forward through time, as speech does?
 
-All three numbers follow the places of the rows (`analysis.rows`), in the order of the tokens.
+All three numbers follow the places of the rows (`analysis.maps`), in the order of the tokens.
 Special tokens (``<eos>`` often listens to the whole ending) and spaces (which may listen anywhere
 in a pause) are left out, and so are rows without a place.
 """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .token_text import SPECIAL, token_texts
+from .token_text import SPECIAL, is_unspaced, token_texts
 
 _SPACES = frozenset({"<space>", "<sp>", "▁", "Ġ", "␣", "|", "_"})
 
@@ -63,6 +63,19 @@ def words(tokens: Sequence[str]) -> tuple[Word, ...]:
     of its own.
     """
     return _words(tuple(tokens))
+
+
+def spelled_words(tokens: Sequence[str]) -> tuple[Word, ...]:
+    """The same, but tokens that are all single characters spell words even without a space.
+
+    Without one, as our own mechanisms write a single word, they are that word. Not so in scripts
+    that are written without spaces, where every character is a word.
+    """
+    special, texts = is_special(tokens), token_texts(tokens)
+    written = [text for text, left_out in zip(texts, special, strict=True) if not left_out]
+    characters = all(len(text) <= 1 for text in written) and not is_unspaced("".join(written))
+    # a single word has no space that would tell characters from whole words
+    return words([*tokens, " "] if characters else tokens)
 
 
 @lru_cache(maxsize=512)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from analysis.signals.labels import spelled_words
 from analysis.signals.token_text import token_texts
-from app.spelling import words_of
 
 SMALLEST_ROW = 10.0  # pixels a row needs to carry its own label
 LONGEST = 8  # letters of a word that fit beside a map
@@ -54,7 +54,8 @@ def row_labels(tokens: Sequence[str], row_pixels: float) -> list[str]:
     if row_pixels >= SMALLEST_ROW:
         return [as_text(_short(token)) for token in shown_tokens(tokens)]
     if _is_spelled(token_texts(tokens)):
-        labels = {(first + last - 1) // 2: word for first, last, word in words_of(tokens)}
+        words = spelled_words(tokens)
+        labels = {(word.start + word.end - 1) // 2: word.text for word in words}
     else:
         labels = dict(enumerate(shown_tokens(tokens)))
     return _spaced(labels, len(tokens), row_pixels)

@@ -8,7 +8,7 @@ from html import escape
 
 from analysis.alignment import Alignment
 from analysis.scoring.errors import edit_alignment, normalise
-from app.spelling import words_of
+from analysis.signals.labels import spelled_words
 
 HEARD_BEFORE, HEARD_AFTER = 0.12, 0.28  # seconds around a word's attention peaks
 LEGEND = (
@@ -31,11 +31,11 @@ def timed_words(alignment: Alignment) -> list[Word]:
     """Words of a spelled alignment, from the first to the last peak of their characters."""
     peaks = alignment.peak_seconds
     words = []
-    for first, last, text in words_of(alignment.tokens):
-        inside = peaks[first:last]
+    for word in spelled_words(alignment.tokens):
+        inside = peaks[word.start : word.end]
         start = max(0.0, float(inside.min()) - HEARD_BEFORE)
         end = min(alignment.time(alignment.frames), float(inside.max()) + HEARD_AFTER)
-        words.append(Word(text, start, end))
+        words.append(Word(word.text, start, end))
     return words
 
 
