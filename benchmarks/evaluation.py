@@ -33,8 +33,9 @@ from app.evaluation.items import Shard
 from app.evaluation.progress import Progress
 from app.evaluation.settings import fingerprints
 from app.evaluation.work import decode_shard
-from tests.conftest import hum, tiny_checkpoints
-from tests.runs import fake_part
+from tests.support.checkpoints import tiny_checkpoints
+from tests.support.recordings import hum
+from tests.support.small_runs import fake_part
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples" / "manifest.tsv"
 MARKS = (0.1, 0.25, 0.5, 0.75, 1.0)  # shares of the corpus at which memory is read

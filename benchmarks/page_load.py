@@ -24,7 +24,16 @@ import soundfile
 from benchmarks import report
 from models import audio
 from models.recogniser import variants
-from tests.dashboard import FOLLOWED, IDLE, MAPS_OF, PATIENCE, ROOT, Traffic, chromium, running
+from tests.support.dashboard import (
+    FOLLOWED,
+    IDLE,
+    MAPS_OF,
+    PATIENCE,
+    ROOT,
+    Traffic,
+    chromium,
+    running,
+)
 
 SOURCE = ROOT / "samples" / "long_story.ogg"
 WARM = "open_window"  # sample that loads the models

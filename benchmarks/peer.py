@@ -17,7 +17,7 @@ from models.decoders.lstm import LSTMDecoder
 from models.decoding.hypothesis import Hypothesis
 from models.decoding.search import SearchOptions, decode
 from models.interop.espnet.attention import ESPNET_TYPES as KNOWN
-from tests.espnet_models import recorded
+from tests.support.espnet_models import recorded
 
 CTC_WEIGHTS = (0.0, 0.3)
 ESPNET_TYPES = {"equal": "noatt", "additive": "add"}  # the others are called as ours

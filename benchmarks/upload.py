@@ -14,7 +14,7 @@ from app.data.samples import samples
 from benchmarks.listening import chosen
 from benchmarks.page_load import SHOWN, recording
 from models import audio
-from tests.dashboard import chromium, running
+from tests.support.dashboard import chromium, running
 
 PATIENCE = 600_000  # milliseconds
 FIRST = "open_window"  # sample of the first visit

@@ -16,11 +16,11 @@ from playwright.sync_api import Browser
 
 from app.data import visitors
 from benchmarks.page_load import SHOWN, recording
-from tests.dashboard import PATIENCE, ROOT, chromium, running
+from tests.support.dashboard import PATIENCE, ROOT, chromium, running
 
 VARIANTS = ("location", "ctc")
 SETTLED_SECONDS = visitors.AFTER_SECONDS + 4 * visitors.EVERY_SECONDS + 30
-UPLOADS = ROOT / "tests" / "upload_main.py"
+UPLOADS = ROOT / "tests" / "support" / "upload_main.py"
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

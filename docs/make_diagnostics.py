@@ -24,8 +24,8 @@ from analysis.heads.cross_attention import role
 from analysis.heads.self_attention import self_heads
 from analysis.metrics.diagonality import monotonic_path
 from analysis.timing.forced_alignment import alignment_error_ms
-from tests.failing_maps import EDITS
-from tests.maps import Look, draw, healthy
+from tests.support.failing_maps import EDITS
+from tests.support.maps import Look, draw, healthy
 
 FOLDER = Path(__file__).resolve().parent / "images" / "diagnostics"
 FRAME = 0.04  # seconds

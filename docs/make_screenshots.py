@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.cli.main import main as command  # noqa: E402
 from app.data import runs  # noqa: E402
-from tests.dashboard import IDLE, chromium, running, visit  # noqa: E402
+from tests.support.dashboard import IDLE, chromium, running, visit  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SAMPLE = "sample=spoken_repetition"

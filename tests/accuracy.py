@@ -17,8 +17,8 @@ from pathlib import Path
 from analysis.failures.rules import Findings, find_failures
 from analysis.failures.thresholds import SEVERITY
 from analysis.heads.cross_attention import listening
-from tests.failing_maps import EDITS, make
-from tests.maps import Labelled, Look
+from tests.support.failing_maps import EDITS, make
+from tests.support.maps import Labelled, Look
 
 QUIET = ("healthy", "genuine")  # maps in which no failure may be found
 SLICES = {
@@ -77,7 +77,7 @@ class Tally:
 
 
 def measure(seed: int, maps: int, slices: dict[str, Tally] | None = None) -> Tally:
-    """Tally over `maps` random maps of every kind in `tests.failing_maps`.
+    """Tally over `maps` random maps of every kind in `tests.support.failing_maps`.
 
     `slices`, if given, gets a tally for each part of the maps that is named in `SLICES`.
     """

@@ -11,8 +11,8 @@ from analysis.failures.thresholds import SEVERITY
 from analysis.heads.cross_attention import information, listening, role
 from analysis.maps import Maps
 from tests import accuracy
-from tests.failing_maps import EDITS, make
-from tests.maps import Look
+from tests.support.failing_maps import EDITS, make
+from tests.support.maps import Look
 
 
 @pytest.fixture(scope="module")

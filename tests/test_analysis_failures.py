@@ -7,8 +7,8 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
 from analysis.failures.rules import find_failures
 from analysis.failures.thresholds import SEVERITY, Thresholds
-from tests.failing_maps import EDITS, make
-from tests.maps import Look
+from tests.support.failing_maps import EDITS, make
+from tests.support.maps import Look
 
 PLAIN = Look(unevenness=0.15, pauses=0.0, jitter=0.0, floor=0.02, eos="none")
 LOOKS = {

@@ -13,7 +13,7 @@ from analysis.diagnosis import METRICS, diagnose, measure, measure_many, measure
 from analysis.maps import BLOCK
 from analysis.signals.masked_stats import compact, masked_mean, midranks, quantile
 from analysis.signals.runs import runs_of_rows
-from tests.failing_maps import EDITS, make
+from tests.support.failing_maps import EDITS, make
 
 
 def same(batch, item, alone):

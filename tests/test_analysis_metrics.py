@@ -11,8 +11,8 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, measure
 from analysis.metrics.coverage import passes
 from analysis.metrics.diagonality import monotonic_path
-from tests.failing_maps import EDITS, make
-from tests.maps import Look, random_look
+from tests.support.failing_maps import EDITS, make
+from tests.support.maps import Look, random_look
 
 FRAME = 0.04
 

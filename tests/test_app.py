@@ -1,8 +1,6 @@
 """The dashboard without a browser: what the page says and draws, and how it fails."""
 
 import io
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +17,16 @@ from app.links.compare import View
 from app.markup import cards
 from app.theme import NOTHING_SAID, SIGNS
 from models.decoding.search import SearchOptions
-from tests.conftest import WORDS, tone
-
-MAIN = str(Path(__file__).resolve().parent.parent / "app" / "main.py")
+from tests.support.pages import (
+    MAIN,
+    choose,
+    choose_source,
+    html_of,
+    maps_of,
+    upload,
+    without_errors,
+)
+from tests.support.recordings import WORDS, tone
 
 
 @pytest.fixture
@@ -33,44 +38,9 @@ def page(checkpoints, library, monkeypatch):
     return AppTest.from_file(MAIN, default_timeout=120)
 
 
-def maps_of(page) -> dict[str, dict]:
-    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
-    metas = [(figure["layout"]["meta"], figure) for figure in figures]
-    return {meta["variant"]: figure for meta, figure in metas if meta["kind"] == "map"}
-
-
-def html_of(page) -> str:
-    return "\n".join(element.value for element in page.get("html"))
-
-
-def calm(page) -> bool:
-    return not page.exception and not page.error
-
-
-def choose(page, names) -> None:
-    """Set the pills so that exactly these variants are chosen."""
-    for group in page.get("button_group"):
-        if group.key and group.key.startswith("family "):
-            group.set_value([name for name in group.options if name in names])
-
-
-def turn_to(page, source: str) -> None:
-    """Choose where the recording comes from."""
-    page.query_params["variants"] = "ctc"
-    page.run()
-    page.button_group(key="source").set_value(source)
-    page.run()
-
-
-def upload(page, content: bytes, name: str = "mine.wav"):
-    turn_to(page, "Upload")
-    page.file_uploader[0].set_value((name, content, "audio/wav"))
-    return page.run()
-
-
 def test_first_visit_decodes_the_first_sample_with_every_trained_variant(page):
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "A buzz" in html_of(page)
     assert WORDS in html_of(page)
     drawn = maps_of(page)
@@ -113,12 +83,12 @@ def test_nothing_is_decoded_twice(page, monkeypatch):
     page.slider(key="beam").set_value(1)
     page.run()
     assert len(asked) == 1
-    assert calm(page)
+    assert without_errors(page)
 
 
 def test_results_of_an_upload_stay_in_its_session(page):
     upload(page, tone(0.8))
-    assert calm(page)
+    assert without_errors(page)
     assert maps_of(page)
     digests = {key[0] for key in page.session_state["private_store"]._results}
     assert digests == {decoding.digest_of(decoding.audio.load(tone(0.8)))}
@@ -139,11 +109,11 @@ def test_same_name_other_sound_is_another_recording(page):
 
 
 def test_microphone(page):
-    turn_to(page, "Record")
+    choose_source(page, "Record")
     assert "sentence in English" in page.info[0].value
     page.get("audio_input")[0].set_value(("speech.wav", tone(0.7), "audio/wav"))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert maps_of(page)
 
 
@@ -156,7 +126,7 @@ def bring(page, kind: str, name: str, content: bytes):
 
 @pytest.mark.parametrize("kind", ["Upload", "Record"])
 def test_what_was_said_belongs_to_its_recording(page, kind):
-    turn_to(page, kind)
+    choose_source(page, kind)
     page.text_area[0].set_value("said before the first").run()
     bring(page, kind, "same.wav", tone(0.8))
     assert page.text_area[0].value == "said before the first"
@@ -169,7 +139,7 @@ def test_what_was_said_belongs_to_its_recording(page, kind):
     bring(page, kind, "other.wav", tone(0.8))
     assert page.text_area[0].value == "said in the first"
     assert "said in the first" in html_of(page)
-    assert calm(page)
+    assert without_errors(page)
 
 
 @pytest.mark.parametrize(
@@ -191,21 +161,21 @@ def test_a_recording_that_cannot_be_used_is_refused_in_one_sentence(page, conten
     assert maps_of(page) == {}
     page.file_uploader[0].set_value(("good.wav", tone(0.8), "audio/wav"))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert maps_of(page)
 
 
 def test_what_was_converted_is_said(page):
     upload(page, tone(0.8, rate=8_000))
     assert any("8" in warning.value for warning in page.warning)
-    assert calm(page)
+    assert without_errors(page)
 
 
 def test_no_variant_chosen(page):
     page.run()
     choose(page, [])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "at least one mechanism" in page.info[0].value
     choose(page, ["ctc"])
     page.run()
@@ -259,7 +229,7 @@ def test_link_reproduces_the_view(page):
     page.query_params["beam"] = "3"
     page.query_params["rows"] = "all"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert set(maps_of(page)) == {"location", "ctc"}
     assert page.slider(key="beam").value == 3
     assert page.toggle(key="every_token").value is True
@@ -278,7 +248,7 @@ def test_controls_keep_their_values_while_they_are_hidden(page):
     page.button_group(key="source").set_value("Sample")
     page.toggle(key="window_on").set_value(True)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert page.selectbox(key="sample").value == "second"
     assert page.slider(key="window").value == (0.5, 1.0)
     assert page.query_params["window"] == "0.5-1"
@@ -290,7 +260,7 @@ def test_link_with_nonsense_is_harmless(page):
     page.query_params["beam"] = "1e9"
     page.query_params["window"] = "x-y"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "A buzz" in html_of(page)
     assert page.slider(key="beam").value == 1
 

@@ -10,8 +10,8 @@ from app.data import decoding
 from models import recogniser
 from models.decoding.search import SearchOptions
 from models.variant import Variant
-from tests.conftest import tone
-from tests.test_app import MAIN, calm, choose, html_of, maps_of, upload
+from tests.support.pages import MAIN, choose, html_of, maps_of, upload, without_errors
+from tests.support.recordings import tone
 
 NAMES = ["dot", "location", "ctc"]
 TORCH_MEMORY = (
@@ -85,7 +85,7 @@ def test_a_mechanism_that_breaks_says_so_in_its_card_and_the_others_finish(
     breaking.heal()
     page.file_uploader[0].set_value(("next.wav", tone(1.1), "audio/wav"))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert list(maps_of(page)) == NAMES
     assert "next.wav" in html_of(page)
 
@@ -97,7 +97,7 @@ def test_what_broke_is_tried_again_and_what_finished_is_not(page, breaking):
     assert asked == ["dot", "location"]  # CTC was known from the start
     breaking.heal()
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert list(maps_of(page)) == NAMES
 
 
@@ -114,7 +114,7 @@ def test_an_encoder_that_runs_out_of_memory_leaves_the_session_usable(page, monk
     assert [MEMORY in each.value for each in page.error] == [True, True]  # CTC was known
     monkeypatch.setattr(recogniser, "encode", real)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert list(maps_of(page)) == NAMES
 
 

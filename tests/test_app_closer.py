@@ -11,8 +11,8 @@ from app.links import compare as compare_links
 from app.links.compare import CloserView
 from models.attention.base import mechanisms
 from models.decoding.search import SearchOptions
-from tests.evaluated import real_run
-from tests.test_app import calm, html_of
+from tests.support.evaluated_runs import real_run
+from tests.support.pages import html_of, without_errors
 
 RNN = [name for name, info in mechanisms().items() if hasattr(info.cls, "energies")]
 
@@ -48,7 +48,7 @@ def address(page) -> dict[str, str]:
 def test_every_mechanism_can_be_taken_apart(page, name):
     page.query_params["variant"] = name
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     drawn = figures(page)
     assert {"spectrogram", "map", "anatomy", "output", "vector"} <= set(drawn)
     names = [trace["name"] for trace in drawn["anatomy"]["data"]]
@@ -61,7 +61,7 @@ def test_every_mechanism_can_be_taken_apart(page, name):
 def test_heads_are_shown_one_by_one_with_their_roles(page):
     page.query_params["variant"] = "multi_head_loc"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     heads = [text.value for text in page.markdown if text.value.startswith("**head")]
     assert len(heads) == 2
     assert all(" · " in text for text in heads)
@@ -70,7 +70,7 @@ def test_heads_are_shown_one_by_one_with_their_roles(page):
 def test_ctc_has_no_step_and_says_why(page):
     page.query_params["variant"] = "ctc"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "no attention" in page.info[0].value
     assert "anatomy" not in figures(page)
 
@@ -81,20 +81,20 @@ def test_a_change_shows_the_decoding_before_and_after(page):
     assert "Changed" not in html_of(page)
     page.multiselect(key="if_dropped").set_value(["location"])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "As decoded" in html_of(page)
     assert "Changed" in html_of(page)
     page.toggle(key="if_move").set_value(True)
     page.toggle(key="if_hide").set_value(True)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert page.slider(key="if_peak").value == pytest.approx(0.5)
 
 
 def test_the_step_is_in_the_address_and_stays_within_the_decoding(page):
     page.query_params.update(variant="additive", step="99999")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     slider = page.select_slider(key="closer_step")
     assert slider.value == len(slider.options) - 1
     slider.set_value(0)
@@ -126,12 +126,12 @@ def test_a_recording_of_a_run_stays_in_the_address(page, real, monkeypatch, name
     link = {"run": "hums", "utterance": "u1", "variant": name}
     page.query_params.update(link)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert address(page) == link
     assert figures(page)["map"]["layout"]["meta"]["variant"] == name
     page.selectbox(key="utterance").set_value("u2")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert address(page)["utterance"] == "u2"
     page.button_group(key="source").set_value("Sample")
     page.run()
@@ -144,7 +144,7 @@ def test_what_led_to_a_recording_is_what_is_looked_at(page, real, monkeypatch):
     page.session_state.heard = runs.Heard(run, "u0", "ctc")
     page.session_state.source = page.session_state.last_source = "Run"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert page.selectbox(key="closer_variant").value == "ctc"
     assert address(page)["variant"] == "ctc"
     page.selectbox(key="closer_variant").set_value("location")

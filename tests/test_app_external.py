@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.data import sample_run
 from models.interop import external
-from tests.test_app import MAIN, calm, html_of, maps_of
+from tests.support.pages import MAIN, html_of, maps_of, without_errors
 from tests.test_app_closer import closer, figures
 from tests.test_interop_external import pointers, toolkits  # noqa: F401
 
@@ -21,7 +21,7 @@ def test_they_stand_among_the_mechanisms_with_maps_of_their_own(named):
     page = AppTest.from_file(MAIN, default_timeout=120)
     page.query_params["variants"] = "dot,their-rnn,their-whisper"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert set(maps_of(page)) == {"dot", *THEIRS}
     shown = html_of(page)
     assert "Their RNN" in shown
@@ -34,7 +34,7 @@ def test_they_can_be_looked_at_closer(named, name):
     page = AppTest.from_function(closer, default_timeout=120)
     page.query_params["variant"] = name
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     drawn = figures(page)
     assert {"spectrogram", "map"} <= set(drawn)
     assert ("anatomy" in drawn) == (name == "their-rnn")  # Whisper has no single step
@@ -44,7 +44,7 @@ def test_an_address_cannot_name_a_file(named, tmp_path):
     page = AppTest.from_file(MAIN, default_timeout=120)
     page.query_params["variants"] = f"dot,whisper:{tmp_path / 'mini'}"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert set(maps_of(page)) == {"dot"}
 
 

@@ -33,9 +33,9 @@ from app.theme import DARK
 from app.views.failures import page as failures_page
 from app.views.failures import tiles as gallery
 from models.audio import AudioError, load
-from tests.conftest import tone
-from tests.evaluated import TEXTS, VARIANTS, real_run, row, written_run
-from tests.test_app import MAIN, calm, html_of, maps_of
+from tests.support.evaluated_runs import TEXTS, VARIANTS, real_run, row, written_run
+from tests.support.pages import MAIN, html_of, maps_of, without_errors
+from tests.support.recordings import tone
 
 
 def failures():
@@ -239,7 +239,7 @@ def tiles(page) -> list[str]:
 
 def test_the_page_shows_counts_and_a_gallery_and_filters_it(page, real):
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Failures in hums" in html_of(page)
     assert "normaliser “basic”" in html_of(page)
     results = load_results(real / "runs" / "hums")
@@ -248,7 +248,7 @@ def test_the_page_shows_counts_and_a_gallery_and_filters_it(page, real):
     page.button_group(key="f_kinds").set_value([verdict])
     page.multiselect(key="f_variants").set_value([VARIANTS[0]])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     expected = (results["verdict"] == verdict) & (results["variant"] == VARIANTS[0])
     assert len(tiles(page)) == expected.sum() > 0
     assert page.query_params["kind"] == verdict
@@ -259,7 +259,7 @@ def test_a_link_shows_its_view(page):
     page.query_params.update(run="hums", show="table", sort="seconds", order="up",
                              columns="id,cer", text="u1")  # fmt: skip
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     shown = page.dataframe[0].value
     assert list(shown) == ["id", "cer"]
     assert set(shown["id"]) == {"u1"}
@@ -271,7 +271,7 @@ def test_nothing_that_passes_is_said(page):
     page.run()
     page.text_input(key="f_text").set_value("nobody said this")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Nothing passes" in page.info[0].value
     page.button[0].click()
     page.run()
@@ -304,12 +304,12 @@ def test_a_damaged_set_is_said_in_place(page, tmp_path, monkeypatch):
 def test_without_a_set_the_samples_are_offered_and_evaluated(page, tmp_path, monkeypatch):
     monkeypatch.setenv(runs.FOLDER, str(tmp_path))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Failures shows" in page.markdown[0].value
     assert "python -m app evaluate" in page.code[0].value
     page.button(key="trial_running").click()
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Failures in the samples" in html_of(page)
     trained = {info.name for info in sample_run.Models().infos() if info.checkpoint}
     assert len(tiles(page)) == min(len(trained), failures_page.TILES)
@@ -350,7 +350,7 @@ def compare(page):
 
 def test_a_link_to_a_recording_shows_what_the_run_heard(compare, real):
     compare.run()
-    assert calm(compare)
+    assert without_errors(compare)
     assert set(maps_of(compare)) == {"location", "ctc"}
     assert "attn-led" in html_of(compare)
     assert compare.query_params["utterance"] == "u2"
@@ -364,7 +364,7 @@ def test_a_link_to_a_recording_shows_what_the_run_heard(compare, real):
 def test_a_link_to_what_is_not_there_shows_a_sample(compare, wrong):
     compare.query_params.update(wrong)
     compare.run()
-    assert calm(compare)
+    assert without_errors(compare)
     assert "A buzz" in html_of(compare)
     assert "utterance" not in compare.query_params
 

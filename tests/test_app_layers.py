@@ -16,8 +16,8 @@ from app.charts.self_attention import frames_map, tokens_map
 from app.data import decoding
 from app.data.self_attention import FINEST, PALE, START, SelfAttention, square_heads
 from app.theme import LIGHT
-from tests.conftest import TINY_TRANSFORMER
-from tests.test_app import calm
+from tests.support.checkpoints import TINY_TRANSFORMER
+from tests.support.pages import without_errors
 from tests.test_app_closer import address, closer
 
 LAYERS = {"cross": TINY_TRANSFORMER.decoder_layers, "encoder": TINY_TRANSFORMER.encoder_layers,
@@ -155,7 +155,7 @@ def titles(page) -> list[str]:
 def test_every_layer_and_head_is_shown_with_its_role(page, kind):
     page.query_params["heads"] = kind
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     count = LAYERS[kind] * TINY_TRANSFORMER.heads
     drawn = kinds(page)
     assert drawn.count(DRAWN[kind]) == count + (kind == "cross")  # the whole map too
@@ -171,13 +171,13 @@ def test_a_layer_can_be_shown_alone_and_is_in_the_address(page):
     assert len(titles(page)) == 4
     page.selectbox(key="closer_layer").set_value(2)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(titles(page)) == 2
     assert all(each.startswith("**layer 2") for each in titles(page))
     assert address(page)["layer"] == "2"
     page.button_group(key="closer_heads").set_value("encoder")  # which has one layer only
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert kinds(page).count("frames") == TINY_TRANSFORMER.heads
     assert address(page)["heads"] == "encoder"
 
@@ -185,7 +185,7 @@ def test_a_layer_can_be_shown_alone_and_is_in_the_address(page):
 def test_a_layer_that_does_not_exist_shows_all(page):
     page.query_params["layer"] = "77"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(titles(page)) == 4
     assert "layer" not in page.query_params
 
@@ -199,11 +199,11 @@ def test_self_attention_waits_until_it_is_wanted_and_is_not_for_long_recordings(
 
     monkeypatch.setattr(decoding, "self_attention_of", too_long)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert asked == []
     page.button_group(key="closer_heads").set_value("encoder")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(asked) == 1
     assert "longer than 2 minutes" in page.info[0].value
 
@@ -212,7 +212,7 @@ def test_only_a_transformer_attends_in_several_ways(page):
     page.query_params["variant"] = "multi_head_dot"
     page.query_params["heads"] = "encoder"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert [group.key for group in page.get("button_group") if group.key == "closer_heads"] == []
     assert "frames" not in kinds(page)
 

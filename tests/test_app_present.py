@@ -14,9 +14,9 @@ from app.presentation import Deck, Panel, Slide, read, render
 from app.presentation import figures as pictures
 from app.presentation.clean import clean
 from app.presentation.deck import MOST
-from tests.conftest import tone
-from tests.evaluated import real_run
-from tests.test_app import calm
+from tests.support.evaluated_runs import real_run
+from tests.support.pages import without_errors
+from tests.support.recordings import tone
 from tests.test_app_yours import npz
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -193,7 +193,7 @@ def test_figures_and_tables_of_a_set(start, evaluated, monkeypatch, name, expect
     monkeypatch.setenv(runs.FOLDER, str(evaluated))
     page = start(name, run="hums")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     for key in add_buttons(page):
         press(page, key)
     slides = deck_of(page).slides
@@ -232,14 +232,14 @@ def test_a_full_presentation_takes_no_more_and_says_so(start):
 def test_an_empty_presentation_says_what_to_do(start):
     page = start("present")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Add to presentation" in page.info[0].value
     assert [each.label for each in page.file_uploader] == ["Open a presentation"]
 
 
 def test_order_words_removal_and_undo(start):
     page = shown(start("present"), slide("one"), slide("two"), slide("three"))
-    assert calm(page)
+    assert without_errors(page)
     press(page, "present_down_0")
     assert titles(page) == ["two", "one", "three"]
     press(page, "present_up_2")
@@ -284,7 +284,7 @@ def test_the_download_is_the_presentation_and_opens_again(start):
     again.run()
     again.file_uploader[0].set_value(("Thursday.html", html.encode(), "text/html"))
     again.run()
-    assert calm(again)
+    assert without_errors(again)
     assert same(deck_of(again), deck_of(page))
     again.file_uploader[0].set_value(("Thursday.html", html.encode(), "text/html"))
     again.run()

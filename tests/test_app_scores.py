@@ -18,8 +18,8 @@ from app.data.runs import Run
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
 from app.markup import matrices, word_diff
-from tests.evaluated import row, written_run
-from tests.test_app import calm, html_of
+from tests.support.evaluated_runs import row, written_run
+from tests.support.pages import html_of, without_errors
 
 # --- groups
 
@@ -230,7 +230,7 @@ def figures(page) -> dict[str, dict]:
 
 def test_the_page_shows_rates_pairs_groups_and_points(page):
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     drawn = figures(page)
     best_first = drawn["interval"]["layout"]["yaxis"]["ticktext"]
     assert best_first == ["ctc", "dot"]  # one wrong word, and two
@@ -248,7 +248,7 @@ def test_a_link_shows_its_view(page):
     page.query_params.update(run="scored", measure="cer", by="age", texts="dot", words="all",
                              metric="coverage", variant="ctc")  # fmt: skip
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "character error rate" in figures(page)["interval"]["layout"]["xaxis"]["title"]["text"]
     assert "child" in html_of(page)
     assert page.selectbox(key="s_metric").value == "coverage"
@@ -272,7 +272,7 @@ def test_a_set_without_references_says_so(page, tmp_path, monkeypatch):
     written_run(tmp_path / "silent", [row("a", "dot", None, "what")])
     monkeypatch.setenv(runs.FOLDER, str(tmp_path))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "reference" in page.info[0].value
 
 

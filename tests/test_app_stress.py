@@ -19,8 +19,8 @@ from app.theme import DARK, LIGHT
 from models import stress
 from models.audio import Recording
 from models.decoding.search import SearchOptions
-from tests.conftest import hum, tone
-from tests.test_app import calm, html_of, maps_of
+from tests.support.pages import html_of, maps_of, without_errors
+from tests.support.recordings import hum, tone
 
 NORMALIZERS = ("none", "basic", "english")
 
@@ -56,7 +56,7 @@ def curves_of(page) -> dict[str, dict]:
 
 def test_curves_of_wer_and_a_metric_and_the_maps_of_the_hardest_level(page):
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     drawn = curves_of(page)
     assert list(drawn) == ["WER (%), normaliser “basic”", "monotonicity (no unit)"]
     for figure in drawn.values():
@@ -81,7 +81,7 @@ def test_the_maps_of_another_level_decode_nothing_again(page, monkeypatch):
     monkeypatch.setattr(decoding, "compare", lambda *a, **k: asked.append(a))
     page.button_group(key="lab_at_repeat").set_value(1.0)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert asked == []
     assert maps_of(page)["dot"]["layout"]["xaxis"]["range"] == [0, 1]
     assert page.query_params["at"] == "plain"
@@ -90,7 +90,7 @@ def test_the_maps_of_another_level_decode_nothing_again(page, monkeypatch):
 def test_every_metric_on_request(page):
     page.query_params.update(variants="dot", metrics="all")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(curves_of(page)) == 1 + len(METRICS)
     page.toggle(key="lab_every").set_value(False)
     page.run()
@@ -102,7 +102,7 @@ def test_every_stress_is_decoded_and_drawn(page, name):
     level = {"repeat": "3", "silence": "0.5", "speed": "2", "cut": "0.5"}.get(name, "1")
     page.query_params.update(variants="location", stress=name, levels=level)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     wer = curves_of(page)["WER (%), normaliser “basic”"]["data"][0]["y"]
     assert wer[0] is not None
     assert (wer[1] is None) == (name == "cut")  # which words are left is not known
@@ -115,7 +115,7 @@ def test_a_level_that_is_too_long_is_said_and_the_others_are_drawn(page):
     page.run()
     page.multiselect(key="lab_levels_silence").set_value(["2", "600"])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "601 s, longer than the limit of 600 s" in page.warning[0].value
     assert curves_of(page)["monotonicity (no unit)"]["layout"]["xaxis"]["ticktext"] == [
         "as it is",
@@ -127,7 +127,7 @@ def test_what_is_no_level_is_refused_in_place(page):
     page.run()
     page.session_state["lab_levels_repeat"] = ["2", "2.5", "<b>many</b>"]
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert [("2.5" in w.value, "whole number from 1 to 100" in w.value) for w in page.warning] == [
         (True, True),
         (False, True),
@@ -146,7 +146,7 @@ def test_stopped_halfway_it_shows_what_there_is_and_goes_on(page):
     page.session_state["lab_stopped"] = (digest, "repeat", 0.0, SearchOptions())
     page.button_group(key="lab_at_repeat").set_value(2.0)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "Stopped after 2 of 3." in [text.value for text in page.markdown]
     assert curves_of(page)["monotonicity (no unit)"]["data"][0]["y"][2] is None
     page.button(key="lab_stopped_continue").click()
@@ -158,7 +158,7 @@ def test_without_what_was_said_there_are_metrics_only(page):
     page.run()
     page.text_area[0].set_value("")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert list(curves_of(page)) == ["monotonicity (no unit)"]
     assert "Write what is said" in page.info[0].value
 
@@ -168,13 +168,13 @@ def test_nothing_chosen(page):
     page.run()
     page.multiselect(key="lab_levels_repeat").set_value([])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "at least one level" in page.info[0].value
     for group in page.get("button_group"):
         if group.key and group.key.startswith("family "):
             group.set_value([])
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "at least one mechanism" in page.info[0].value
 
 
@@ -199,7 +199,7 @@ def test_maps_the_store_forgot_leave_the_curves(page, monkeypatch):
     asked, real = [], decoding.compare
     monkeypatch.setattr(decoding, "compare", lambda *a, **k: asked.append(a) or real(*a, **k))
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(asked) == 1  # the level whose maps are shown
     assert asked[0][0].seconds == 2
 

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from app.data import decoding
 from app.views.progress import Progress
 from models.decoding.search import SearchOptions
-from tests.conftest import tone
-from tests.test_app import MAIN, choose, maps_of, upload
+from tests.support.pages import MAIN, choose, maps_of, upload
+from tests.support.recordings import tone
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from app.data.uploads import File
 from app.markup.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
-from tests.conftest import tone
-from tests.test_app import calm, html_of
+from tests.support.pages import html_of, without_errors
+from tests.support.recordings import tone
 from tests.test_interop_foreign import STABLE_TS, bytes_of, diagonal, npy
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "your-own-maps.md"
@@ -78,7 +78,7 @@ def said(elements) -> str:
 
 def test_an_empty_page_says_what_it_is_for_and_offers_an_example(page):
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert "whoever trained it" in html_of(page)
     assert ".npz" in said(page.info)
     assert [button.label for button in page.button] == ["Show an example"]
@@ -89,7 +89,7 @@ def test_an_empty_page_says_what_it_is_for_and_offers_an_example(page):
 def test_every_kind_of_file_gets_a_card_a_map_and_a_row(page):
     files = {"a.npz": npz(), "b.npy": npy(diagonal(5, 60)), "c.json": bytes_of(STABLE_TS)}
     bring(page, *files.items())
-    assert calm(page)
+    assert without_errors(page)
     maps = figures(page, "map")
     assert [len(figure["layout"]["meta"]["tokens"]) for figure in maps] == [6, 5, 3]
     ends = {figure["layout"]["xaxis"]["range"][1] for figure in maps}
@@ -105,7 +105,7 @@ def test_every_kind_of_file_gets_a_card_a_map_and_a_row(page):
 
 def test_a_reversed_map_is_called_reversed(page):
     bring(page, ("good.npz", npz()), ("bad.npz", npz(diagonal(6, 50)[::-1])))
-    assert calm(page)
+    assert without_errors(page)
     assert page.dataframe[0].value["verdict"].tolist()[1] == "reversed"
     assert "attn-icon-reverse" in html_of(page)
 
@@ -139,7 +139,7 @@ def test_the_seconds_of_a_frame_are_asked_for_where_a_file_does_not_say_them(pag
     bring(page, ("b.npy", npy(diagonal(5, 60))))
     page.number_input(key="yours_frame").set_value(20.0)
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert figures(page, "map")[0]["layout"]["xaxis"]["range"] == [0, pytest.approx(1.2)]
 
 
@@ -152,7 +152,7 @@ def test_words_that_were_said_give_error_rates(page):
     assert rates[2] == pytest.approx(50.0)  # "no yes" for "no no"
     page.text_area(key="yours_reference").set_value("no yes")
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     rates = page.dataframe[0].value["wer"]
     assert rates.isna().tolist() == [False, True, False]
     assert rates[[0, 2]].tolist() == [0.0, 0.0]
@@ -161,7 +161,7 @@ def test_words_that_were_said_give_error_rates(page):
 def test_heads_are_shown_layer_by_layer_with_their_roles(page):
     weights = np.stack([np.stack([diagonal(6, 50), np.full((6, 50), 1 / 50)])] * 2)
     bring(page, ("heads.npz", npz(weights)), ("one.npz", npz()))
-    assert calm(page)
+    assert without_errors(page)
     named = [text.value for text in page.markdown if text.value.startswith("**layer")]
     assert named == ["**layer 2, head 1** · aligner", "**layer 2, head 2** · diffuse"]
     assert page.selectbox(key="yours_heads").options == ["heads.npz"]
@@ -174,7 +174,7 @@ def test_heads_are_shown_layer_by_layer_with_their_roles(page):
 def test_a_recording_is_drawn_and_played_over_the_maps(page):
     bring(page, ("a.npz", npz(frame_seconds=0.02)))
     play(page, tone(1.0))
-    assert calm(page)
+    assert without_errors(page)
     assert len(figures(page, "spectrogram")) == 1
     assert page.get("audio")
     assert not page.warning
@@ -189,7 +189,7 @@ def test_a_recording_is_drawn_and_played_over_the_maps(page):
 def test_recordings_of_another_length_are_noticed(page, seconds, message):
     bring(page, ("a.npz", npz()))  # two seconds
     play(page, tone(seconds))
-    assert calm(page)
+    assert without_errors(page)
     warnings = [text for text in (said([w]) for w in page.warning) if "frame_seconds" in text]
     assert len(warnings) == (message is not None)
     assert message is None or message in warnings[0]
@@ -210,7 +210,7 @@ def test_the_example_is_shown_linked_and_forgotten(page):
     page.run()
     page.button[0].click()
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert page.query_params["example"] == "1"
     assert len(figures(page, "map")) == 2
     assert len(figures(page, "spectrogram")) == 1
@@ -225,7 +225,7 @@ def test_the_example_is_shown_linked_and_forgotten(page):
 def test_an_address_shows_the_example(page):
     page.query_params["example"] = "1"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert len(figures(page, "map")) == 2
 
 
@@ -237,18 +237,18 @@ def test_the_example_file_is_one_this_page_reads(page, checkpoints):
     found = Alignment.load(first.content)
     assert (found.variant, found.reference) == ("location", "no no no")
     bring(page, ("example.npz", first.content))
-    assert calm(page)
+    assert without_errors(page)
 
 
 def test_without_checkpoints_there_is_no_example_but_a_page(page, tmp_path, monkeypatch):
     monkeypatch.setenv("ATTNSCOPE_CHECKPOINTS", str(tmp_path / "none"))
     page.query_params["example"] = "1"
     page.run()
-    assert calm(page)
+    assert without_errors(page)
     assert not page.button
     assert not page.get("download_button")
     bring(page, ("a.npz", npz()))
-    assert calm(page)
+    assert without_errors(page)
 
 
 def test_what_is_brought_stays_in_its_session(page):
@@ -266,7 +266,7 @@ def test_what_is_brought_stays_in_its_session(page):
 def test_equal_names_and_too_many_files_are_told_apart(page, monkeypatch):
     monkeypatch.setattr("app.controls.yours.FILES", 2)
     bring(page, ("a.npz", npz()), ("a.npz", npz()), ("b.npz", npz()))
-    assert calm(page)
+    assert without_errors(page)
     assert page.dataframe[0].value["name"].tolist() == ["a.npz", "a (2).npz"]
     assert "beyond the first 2 were left out (1)" in said(page.warning)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.interop.espnet import attention_from_state
-from tests.espnet_decoder import ATYPES as INITIAL
+from tests.support.espnet_decoder import ATYPES as INITIAL
 
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 SIZES = {"eprojs": 13, "dunits": 11, "adim": 7, "aheads": 3, "awin": 4}

@@ -26,7 +26,7 @@ from models.audio import (
     resample,
 )
 from models.torchaudio_cpu import torchaudio
-from tests.conftest import SAMPLES, hum
+from tests.support.recordings import SAMPLES, hum
 
 FORMATS = (
     ("WAV", "PCM_16"),

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Page
 
 from models.audio import load
-from tests.conftest import SAMPLES
-from tests.dashboard import (
+from tests.support.dashboard import (
     FOLLOWED,
     IDLE,
     MAPS_OF,
@@ -20,6 +19,8 @@ from tests.dashboard import (
     open_page,
     wait_for_address,
 )
+from tests.support.figures import audio, plot, ranges_of, spot, wait_for_audio
+from tests.support.recordings import SAMPLES
 
 STORY = SAMPLES / "long_story.ogg"
 
@@ -62,42 +63,6 @@ def page(opened: Page) -> Page:
         whole.click()
     opened.mouse.move(5, 5)
     return opened
-
-
-def plot(page: Page, name: str) -> Locator:
-    return page.locator(f".st-key-{name} .js-plotly-plot")
-
-
-def spot(page: Page, name: str, seconds: float, row: float) -> tuple[float, float]:
-    """Pixels of a moment and a row on a figure."""
-    figure = plot(page, name)
-    figure.scroll_into_view_if_needed()
-    inside = figure.evaluate(
-        """(figure, [seconds, row]) => {
-            const { xaxis, yaxis } = figure._fullLayout
-            const frame = figure.getBoundingClientRect()
-            return [frame.left + xaxis._offset + xaxis.d2p(seconds),
-                    frame.top + yaxis._offset + yaxis.d2p(row)]
-        }""",
-        [seconds, row],
-    )
-    return inside[0], inside[1]
-
-
-def audio(page: Page, what: str):
-    return page.evaluate(f"document.querySelector('.st-key-listen_audio audio').{what}")
-
-
-def wait_for_audio(page: Page, condition: str) -> None:
-    page.wait_for_function(
-        f"(() => {{ const a = document.querySelector('.st-key-listen_audio audio');"
-        f" return {condition} }})()"
-    )
-
-
-def ranges_of(page: Page, name: str) -> list[float]:
-    """Ends of a figure's horizontal axis."""
-    return plot(page, name).evaluate("f => f._fullLayout.xaxis.range")
 
 
 def ranges(page: Page) -> list[list[float]]:

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
-from tests.conftest import SAMPLES
-from tests.dashboard import FOLLOWED, IDLE, visit, wait_for_address
-from tests.test_browser import audio, plot, ranges_of, spot, wait_for_audio
+from tests.support.dashboard import FOLLOWED, IDLE, visit, wait_for_address
+from tests.support.figures import audio, plot, ranges_of, spot, wait_for_audio
+from tests.support.recordings import SAMPLES
 
 CLOSER = "closer?sample=old_telephone&variant="
 STEP = CLOSER + "location&step=4"

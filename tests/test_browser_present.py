@@ -14,8 +14,8 @@ from app.charts.spectrogram import spectrogram
 from app.markup.document import opus
 from app.presentation import Deck, Panel, Setting, Slide, Sound, panels, render
 from app.theme import LIGHT
-from tests.conftest import hum
-from tests.dashboard import IDLE, PATIENCE
+from tests.support.dashboard import IDLE, PATIENCE
+from tests.support.recordings import hum
 
 SECONDS, TOKENS, FRAMES = 10.0, 150, 250
 DRAWN = "html[data-drawn='{}']"

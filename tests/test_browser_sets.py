@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.data import runs
-from tests.dashboard import running, visit, wait_for_address
-from tests.evaluated import VARIANTS, real_run
+from tests.support.dashboard import running, visit, wait_for_address
+from tests.support.evaluated_runs import VARIANTS, real_run
 
 PLAYING = "(() => { const a = document.querySelector('.st-key-listen_audio audio'); return %s })()"
 

@@ -19,8 +19,8 @@ from models.decoding.language_model import LanguageModel
 from models.text import Alphabet
 from models.training.language_model import Source, estimate
 from models.variant import Variant
-from tests.command import one_sentence, run
-from tests.conftest import hum
+from tests.support.command import one_sentence, run
+from tests.support.recordings import hum
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.usefixtures("use_checkpoints")

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.alignment import Alignment
 from models.decoders.registry import decoders
-from tests.command import run
+from tests.support.command import run
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 

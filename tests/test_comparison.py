@@ -15,7 +15,7 @@ from models import recogniser
 from models.audio import Recording
 from models.checkpoint import CheckpointError
 from models.decoding.search import SearchOptions
-from tests.conftest import hum
+from tests.support.recordings import hum
 
 METRICS = {
     "monotonicity", "forward_share", "backward_seconds", "diagonality", "path_diagonality", "focus",

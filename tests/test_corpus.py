@@ -30,7 +30,7 @@ from models.corpora.librispeech import download
 from models.corpora.recordings import load_utterance
 from models.corpora.utterance import Utterance
 from models.torchaudio_cpu import torchaudio
-from tests.conftest import hum
+from tests.support.recordings import hum
 
 ROOT = Path(__file__).resolve().parent.parent
 

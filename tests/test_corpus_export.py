@@ -9,9 +9,9 @@ import pytest
 
 from analysis.alignment import Alignment
 from app.evaluation import load_alignment, load_results
-from tests.command import one_sentence, run
-from tests.evaluated import row, written_run
-from tests.evaluating import VARIANTS, finished, manifest, settings
+from tests.support.command import one_sentence, run
+from tests.support.evaluated_runs import row, written_run
+from tests.support.evaluation_fixtures import VARIANTS, finished, manifest, settings
 
 __all__ = ["finished", "manifest", "settings"]
 ENDINGS = ("TextGrid", "srt", "vtt", "json", "npz")

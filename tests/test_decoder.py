@@ -5,7 +5,7 @@ import torch
 
 from models.attention import Sizes, mechanisms
 from models.decoders.lstm import DecoderOptions, LSTMDecoder, build_decoder
-from tests.espnet_decoder import ATYPES, ENCODER_DIM, pair
+from tests.support.espnet_decoder import ATYPES, ENCODER_DIM, pair
 
 VOCABULARY, DIM = 7, 12
 SIZES = Sizes(attention_dim=8, heads=2, channels=3, kernel=5, window=3)

@@ -12,9 +12,16 @@ from app.evaluation import evaluate, load_errors, load_results, load_settings, l
 from app.evaluation.progress import Progress, clock
 from app.evaluation.rows import METRIC_NAMES
 from models.audio import load
-from tests.command import run as command
-from tests.evaluating import SECONDS, VARIANTS, finished, manifest, plan_of, settings
-from tests.runs import fake_part, write_corpus
+from tests.support.command import run as command
+from tests.support.evaluation_fixtures import (
+    SECONDS,
+    VARIANTS,
+    finished,
+    manifest,
+    plan_of,
+    settings,
+)
+from tests.support.small_runs import fake_part, write_corpus
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 

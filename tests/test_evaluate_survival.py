@@ -23,7 +23,7 @@ from app.evaluation import (
     work,
 )
 from models.decoding.search import SearchOptions
-from tests.evaluating import (
+from tests.support.evaluation_fixtures import (
     ROOT,
     SECONDS,
     VARIANTS,
@@ -34,7 +34,7 @@ from tests.evaluating import (
     same,
     settings,
 )
-from tests.runs import fake_part, plain_items
+from tests.support.small_runs import fake_part, plain_items
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
@@ -48,7 +48,7 @@ def test_a_killed_run_goes_on_without_loss_or_duplicates(
     code = (
         "import sys, time; from pathlib import Path\n"
         "from app.evaluation import evaluate, items, pool\n"
-        "from tests.evaluating import plan_of, Settings, SearchOptions\n"
+        "from tests.support.evaluation_fixtures import plan_of, Settings, SearchOptions\n"
         "items.SHARD_ITEMS = 1\n"
         "real = pool.decode_shard\n"
         "def slow(*given):\n"

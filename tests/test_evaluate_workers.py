@@ -32,9 +32,18 @@ from app.evaluation import (
 )
 from app.evaluation.progress import Progress
 from models.interop import external
-from tests import dying
-from tests.evaluating import ROOT, SECONDS, finished, manifest, one_by_one, plan_of, same, settings
-from tests.runs import fake_part, plain_items
+from tests.support import dying_decoder
+from tests.support.evaluation_fixtures import (
+    ROOT,
+    SECONDS,
+    finished,
+    manifest,
+    one_by_one,
+    plan_of,
+    same,
+    settings,
+)
+from tests.support.small_runs import fake_part, plain_items
 
 pytestmark = pytest.mark.usefixtures("use_checkpoints")
 
@@ -230,8 +239,8 @@ def test_a_worker_learns_the_recognisers_of_each_run_it_works_for(settings, monk
 def test_a_part_that_kills_its_workers_ends_no_run_and_is_tried_by_the_next(
     settings, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(pool, "decode_shard", dying.decode_or_die)
-    monkeypatch.setenv(dying.DEADLY, "a00001")
+    monkeypatch.setattr(pool, "decode_shard", dying_decoder.decode_or_die)
+    monkeypatch.setenv(dying_decoder.DEADLY, "a00001")
     plan = Plan(lambda: iter(plain_items(6)), settings, tmp_path / "run", workers=2)
     with pytest.raises(RunError, match=r"died 3 times while they decoded a00001 and the 0 after"):
         evaluate(plan)
@@ -240,7 +249,7 @@ def test_a_part_that_kills_its_workers_ends_no_run_and_is_tried_by_the_next(
     assert load_summary(plan.out) is None  # the run is not finished
     assert capsys.readouterr().err.count("a worker died while it decoded part 1 alone") == 2
 
-    monkeypatch.setenv(dying.DEADLY, "nobody")
+    monkeypatch.setenv(dying_decoder.DEADLY, "nobody")
     evaluate(plan)
     assert load_results(plan.out)["id"].unique().tolist() == sorted([*decoded, "a00001"])
     assert load_summary(plan.out)["utterances"] == 6
@@ -248,9 +257,9 @@ def test_a_part_that_kills_its_workers_ends_no_run_and_is_tried_by_the_next(
 
 @pytest.mark.usefixtures("one_by_one")
 def test_workers_that_die_whatever_they_are_given_end_the_run(settings, monkeypatch):
-    monkeypatch.setattr(pool, "decode_shard", dying.decode_or_die)
+    monkeypatch.setattr(pool, "decode_shard", dying_decoder.decode_or_die)
     monkeypatch.setattr(pool, "MOST_FRUITLESS", 2)
-    monkeypatch.setenv(dying.DEADLY, "a0")
+    monkeypatch.setenv(dying_decoder.DEADLY, "a0")
     shards = items.shards(iter(plain_items(20)), None)
     with pytest.raises(RunError, match="died 2 times before any of them had decoded a part"):
         list(pool.processes(shards, settings, 2, print))
@@ -277,9 +286,9 @@ def test_a_part_that_a_cluster_gives_up_ends_no_run(settings, tmp_path, monkeypa
 PARENT = """
 import sys
 from app.evaluation import items, pool
-from tests import dying
-from tests.runs import fake_part, plain_items
-pool.decode_shard = dying.decode_for_ever
+from tests.support import dying_decoder
+from tests.support.small_runs import fake_part, plain_items
+pool.decode_shard = dying_decoder.decode_for_ever
 items.SHARD_ITEMS = 1
 list(pool.processes(items.shards(iter(plain_items(4)), None), None, 2, print))
 """
@@ -287,17 +296,17 @@ list(pool.processes(items.shards(iter(plain_items(4)), None), None, 2, print))
 
 @pytest.mark.parametrize("when", ["while they load their libraries", "while they decode"])
 def test_workers_end_with_their_parent_also_when_it_is_killed(tmp_path, when):
-    environment = {**os.environ, dying.STARTED: str(tmp_path)}
+    environment = {**os.environ, dying_decoder.STARTED: str(tmp_path)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, env=environment)
     try:
-        wait_until(lambda: len(dying.children(parent.pid)) >= 2)
+        wait_until(lambda: len(dying_decoder.children(parent.pid)) >= 2)
         if when == "while they decode":
             wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
-        workers = dying.children(parent.pid)
+        workers = dying_decoder.children(parent.pid)
     finally:
         parent.kill()
         parent.wait()
-    wait_until(lambda: not any(dying.is_running(pid) for pid in workers), seconds=20)
+    wait_until(lambda: not any(dying_decoder.is_running(pid) for pid in workers), seconds=20)
 
 
 def wait_until(condition, seconds: float = 60) -> None:

@@ -17,8 +17,8 @@ from app.evaluation.settings import Settings
 from app.evaluation.work import BATCH_ITEMS, BATCH_SECONDS, Ready, batches
 from models.audio import SAMPLE_RATE, Recording
 from models.decoding.search import SearchOptions
-from tests import failing_maps
-from tests.runs import fake_part, plain_items, write_corpus
+from tests.support import failing_maps
+from tests.support.small_runs import fake_part, plain_items, write_corpus
 
 # --- sources --------------------------------------------------------------------------------------
 

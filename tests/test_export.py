@@ -12,7 +12,7 @@ from analysis.alignment import Alignment
 from app.cli import compare
 from app.cli.main import main
 from app.export import clips as clip_export
-from tests.conftest import hum
+from tests.support.recordings import hum
 
 TEXTS = ("ctm", "TextGrid", "srt", "vtt", "json", "npz")
 

@@ -13,7 +13,7 @@ from models.corpora.utterance import Utterance
 from models.decoding.language_model import save
 from models.text import Alphabet
 from models.training import fusion
-from tests.conftest import hum
+from tests.support.recordings import hum
 from tests.test_language_model import learnt, letters, write_manifest
 
 TEXTS = ("a", "b", "c", "d", "hum")

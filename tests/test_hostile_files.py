@@ -12,7 +12,7 @@ import pytest
 from analysis.alignment import AlignmentError
 from analysis.diagnosis import diagnose
 from analysis.io.toolkits import read
-from tests.limited import run_limited
+from tests.support.limited_process import run_limited
 
 READ = """
 import base64

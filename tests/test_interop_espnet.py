@@ -19,8 +19,8 @@ from models.interop.espnet.features import Features, read_statistics
 from models.interop.espnet.model import read_weights
 from models.torchaudio_cpu import torchaudio
 from models.variant import Decoded
-from tests import espnet_models
-from tests.conftest import hum
+from tests.support import espnet_models
+from tests.support.recordings import hum
 
 RATIO = 0.8  # tokens per frame: random models never end by themselves
 GREEDY = SearchOptions(max_length_ratio=RATIO)

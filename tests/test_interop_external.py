@@ -19,8 +19,8 @@ from models.checkpoint import CheckpointError, identity
 from models.decoding.search import SearchOptions
 from models.interop import external
 from models.variant import Encoded
-from tests import espnet_models, whisper_models
-from tests.conftest import hum
+from tests.support import espnet_models, whisper_models
+from tests.support.recordings import hum
 
 OPTIONS = SearchOptions(max_length_ratio=0.3)
 

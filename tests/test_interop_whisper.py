@@ -19,8 +19,8 @@ from models.decoding.search import SearchOptions
 from models.interop import whisper
 from models.interop.whisper import variant as variants
 from models.interop.whisper.pieces import ByteAlphabet, token_bytes
-from tests import whisper_models
-from tests.conftest import hum
+from tests.support import whisper_models
+from tests.support.recordings import hum
 
 RATE = 16_000
 SEED = 2  # writes many different tokens

@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 
 from app.cli.main import main
 from app.data import runs
-from tests.conftest import hum
-from tests.dashboard import FOLLOWED, IDLE, PATIENCE, chromium, running
+from tests.support.dashboard import FOLLOWED, IDLE, PATIENCE, chromium, running
+from tests.support.recordings import hum
 
 EVIL = "<img src=x onerror=window.hurt=1;alert(1)>"
 LINK = "<a href=javascript:window.hurt=2>x</a>"

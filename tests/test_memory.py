@@ -8,8 +8,8 @@ from models.decoders import transformer
 from models.decoders.transformer import TransformerDecoder
 from models.decoding import ctc, search
 from models.decoding.search import SearchOptions, decode
-from tests.command import run
-from tests.searching import LETTERS, speech, tiny
+from tests.support.command import run
+from tests.support.search_cases import LETTERS, speech, tiny
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from app.presentation.clean import ATTRIBUTES, TAGS, clean
 from app.presentation.deck import MOST
 from app.presentation.thumb import thumb
 from app.theme import LIGHT
-from tests.conftest import hum
 from tests.fuzz import damaged
+from tests.support.recordings import hum
 from tests.test_report import HOSTILE, alignment_of, links_of, offline
 
 

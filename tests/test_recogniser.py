@@ -19,8 +19,9 @@ from models.recogniser import encode, load_encoder, load_variant, variants
 from models.threads import one_thread
 from models.training import report, score
 from models.variant import FRAME_SECONDS
-from tests.conftest import TINY_ENCODER, hum
-from tests.limited import run_limited
+from tests.support.checkpoints import TINY_ENCODER
+from tests.support.limited_process import run_limited
+from tests.support.recordings import hum
 
 
 def recording(seconds: float) -> Recording:

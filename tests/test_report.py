@@ -30,9 +30,9 @@ from app.report.content import Case, Evidence, Heard, Report
 from app.report.drawings import attention_map, curves, interval_bar
 from app.report.tables import pairs
 from models.decoding.search import SearchOptions
-from tests.conftest import hum
-from tests.dashboard import chromium
-from tests.runs import fake_part, plain_items, write_corpus
+from tests.support.dashboard import chromium
+from tests.support.recordings import hum
+from tests.support.small_runs import fake_part, plain_items, write_corpus
 
 VARIANTS = ("dot", "location", "ctc")
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"

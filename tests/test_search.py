@@ -14,8 +14,8 @@ from models.attention import mechanisms
 from models.decoding import search
 from models.decoding.backpointers import Backpointers, Place
 from models.decoding.search import SearchOptions, decode
-from tests.espnet_decoder import ATYPES, ENCODER_DIM, pair
-from tests.searching import (
+from tests.support.espnet_decoder import ATYPES, ENCODER_DIM, pair
+from tests.support.search_cases import (
     DIM,
     HUGE,
     LETTERS,

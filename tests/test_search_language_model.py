@@ -15,8 +15,18 @@ from models.decoding.language_model import Fusion, LanguageModel
 from models.decoding.search import SearchOptions, decode
 from models.text import BLANK, EOS, Alphabet
 from models.training.language_model import Source, estimate
-from tests.espnet_decoder import ENCODER_DIM, pair
-from tests.searching import HUGE, LETTERS, SMALL, Scripted, chain, exhaustive, run, speech, tiny
+from tests.support.espnet_decoder import ENCODER_DIM, pair
+from tests.support.search_cases import (
+    HUGE,
+    LETTERS,
+    SMALL,
+    Scripted,
+    chain,
+    exhaustive,
+    run,
+    speech,
+    tiny,
+)
 
 SPACED = Alphabet((BLANK, " ", "a", EOS))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboard import ROOT, running
+from tests.support.dashboard import ROOT, running
 
 LISTENING = "0A"  # state in /proc/net/tcp
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}

@@ -23,11 +23,11 @@ from app.theme import palette
 from models import audio
 from models.audio import Recording
 from models.variant import Decoded
-from tests.conftest import hum
-from tests.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
+from tests.support.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
+from tests.support.recordings import hum
 
 SESSIONS = 10
-UPLOADS = ROOT / "tests" / "upload_main.py"  # no sample is decoded before the upload
+UPLOADS = ROOT / "tests" / "support" / "upload_main.py"  # no sample is decoded before the upload
 NAMES = ("location", "ctc")
 LINK = f"?variants={'%2C'.join(NAMES)}&beam=1&rows=all&special=1"
 SPECTROGRAM = 1  # figure beside those of the mechanisms
@@ -145,7 +145,7 @@ def test_stopping_keeps_what_is_done_and_continue_or_another_recording_goes_on(
     names = ("equal", "dot", "additive", "location", "coverage", "ctc")
     link = f"?variants={'%2C'.join(names)}"
     with (
-        running(checkpoints, ROOT / "tests" / "slow_main.py") as address,
+        running(checkpoints, ROOT / "tests" / "support" / "slow_main.py") as address,
         visitor(browser, f"{address}/{link}") as page,
     ):
         bring(page, "long.wav", voice(9))
@@ -325,7 +325,7 @@ def test_the_sound_of_a_session_is_gone_some_time_after_it(browser, server):
 
 def test_what_a_visitor_brought_is_gone_soon_after_the_page_is_closed(browser, checkpoints):
     """Nobody else comes or leaves, and who asks has no cookie."""
-    hasty = ROOT / "tests" / "hasty_main.py"
+    hasty = ROOT / "tests" / "support" / "hasty_main.py"
     with running(checkpoints, hasty) as address:
         sounds = []
         for _ in range(2):  # two people with the same recording

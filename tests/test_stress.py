@@ -19,8 +19,8 @@ from app.evaluation.stresses import stressed_items
 from models import audio, stress
 from models.audio import AudioError
 from models.stress import SAMPLE_RATE, STRESSES, said, stressed
-from tests.conftest import hum
-from tests.runs import plain_items, write_corpus
+from tests.support.recordings import hum
+from tests.support.small_runs import plain_items, write_corpus
 
 NOTHING = np.zeros(0, np.float32)
 

@@ -32,7 +32,7 @@ from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective
 from models.training.store import open_store
 from models.training.synthesise import phrases, transcript
-from tests.toys import toy_manifest, toy_store
+from tests.support.training_data import toy_manifest, toy_store
 
 ALPHABET = Alphabet()
 LEXICON = {"a": ["x"], "b": ["y", "z"]}
@@ -296,7 +296,7 @@ def test_two_processes_train_one_model(manifest, tmp_path):
     """As ``torchrun -m models.training.train``, and both processes end with the same weights."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone",
-        "-m", "tests.two_processes", "--variant", "ctc", "--data", str(manifest),
+        "-m", "tests.support.two_processes", "--variant", "ctc", "--data", str(manifest),
         "--dev", str(manifest), "--out", str(tmp_path / "run"), "--updates", "3", "--copies", "1",
         "--batch-seconds", "1", "--checkpoints", str(tmp_path / "checkpoints"), "--average",
         "--consistency",

@@ -14,7 +14,7 @@ from models.training.augment import FeatureAugmentation
 from models.training.batches import Sampler, make_batch
 from models.training.loop import LoopOptions, Trainer
 from models.training.objectives import CTCObjective, disagreement
-from tests.toys import toy_store
+from tests.support.training_data import toy_store
 
 ALPHABET = Alphabet()
 SIZES = EncoderOptions(channels=2, projection=8, units=4, layers=3, dropout=0.0, conditioned=True)

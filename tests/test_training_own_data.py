@@ -26,7 +26,7 @@ from models.text import ENGLISH, Alphabet, alphabet_of, count_characters
 from models.training import encode, extract, train
 from models.training.data import Data, DataOptions
 from models.training.finetune import read_start, start_from
-from tests.conftest import TINY_DECODER, TINY_ENCODER
+from tests.support.checkpoints import TINY_DECODER, TINY_ENCODER
 
 SCRIPTS = {  # what a transcript looks like, and what is learned of it
     "Greek": ("Καλημέρα, κόσμε!", "καλημέρα κόσμε"),

@@ -15,8 +15,8 @@ from models.training.batches import Sampler
 from models.training.history import append, cut_back, read_rows
 from models.training.loop import LoopOptions, Trainer, learning_rate
 from models.training.objectives import CTCObjective, DecoderObjective, JointObjective
-from tests.conftest import TINY_DECODER, TINY_ENCODER
-from tests.toys import toy_store
+from tests.support.checkpoints import TINY_DECODER, TINY_ENCODER
+from tests.support.training_data import toy_store
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from models.decoders.registry import decoders
 from models.training import sweep, train
-from tests.dashboard import ROOT
-from tests.toys import toy_manifest
+from tests.support.dashboard import ROOT
+from tests.support.training_data import toy_manifest
 
 LIKE_ALL = (
     "--copies", "1", "--updates", "2", "--fp32", "--batch-seconds", "2", "--threads", "1"

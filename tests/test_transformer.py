@@ -21,8 +21,8 @@ from models.decoding.search import SearchOptions, decode
 from models.recogniser import encode, load_encoder, load_variant
 from models.text import Alphabet
 from models.training import recipes
-from tests.conftest import hum
-from tests.transformers_small import ALPHABET, DIM, FRAMES, MAPS, TOKENS, speech, tiny, walk
+from tests.support.recordings import hum
+from tests.support.small_transformer import ALPHABET, DIM, FRAMES, MAPS, TOKENS, speech, tiny, walk
 
 # --- one pass, steps, batches ---------------------------------------------------------------------
 

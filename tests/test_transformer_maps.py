@@ -7,7 +7,7 @@ import torch
 from models.attention.base import Intervention
 from models.decoders.transformer_layers import GlobalAttention, sinusoids
 from models.decoding.search import SearchOptions, decode
-from tests.transformers_small import ALPHABET, FRAMES, MAPS, TINY, speech, tiny, walk
+from tests.support.small_transformer import ALPHABET, FRAMES, MAPS, TINY, speech, tiny, walk
 
 # --- search ---------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from streamlit.byte_util import config_max_cache_data_size_to_bytes
 from app.data import decoding, visitors
 from app.data.decoding import Budget
 from models.audio import Recording
-from tests.conftest import hum
-from tests.dashboard import ROOT
+from tests.support.dashboard import ROOT
+from tests.support.recordings import hum
 
 BYTES = 1_000
 

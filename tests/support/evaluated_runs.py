@@ -17,7 +17,7 @@ from app.evaluation.run import Folder, write_json
 from app.evaluation.settings import fingerprints
 from app.evaluation.summary import summarise
 from models.decoding.search import SearchOptions
-from tests.conftest import hum
+from tests.support.recordings import hum
 
 VARIANTS = ("location", "multi_head_dot", "ctc")
 TEXTS = ["who will hum along", "with us", "this long evening <b>oh</b> my"]

@@ -10,9 +10,9 @@ from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, items
 from app.evaluation.settings import fingerprints
 from models.decoding.search import SearchOptions
-from tests.runs import write_corpus
+from tests.support.small_runs import write_corpus
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = [0.9, 0.4, 1.3, 0.6, 1.0, 0.5, 0.8, 0.7]
 VARIANTS = ("location", "multi_head_dot", "ctc")
 TIMES = ["decode_seconds", "encode_seconds"]

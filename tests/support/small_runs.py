@@ -13,7 +13,7 @@ from app.evaluation.rows import SCHEMA
 from app.evaluation.run import BadItem, Part
 from app.evaluation.settings import Settings
 from models.corpora.corpus import Utterance
-from tests.conftest import hum
+from tests.support.recordings import hum
 
 WORDS = ["who", "will", "hum", "along", "with", "us", "this", "long", "evening", "oh", "my"]
 

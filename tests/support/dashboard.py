@@ -21,7 +21,7 @@ from playwright.sync_api import (
 
 from app.cli import dashboard
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, not wrong
 FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === count"
 MAPS_OF = """([seconds, count]) => [...document.querySelectorAll('.st-key-maps .js-plotly-plot')]

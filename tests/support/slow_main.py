@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
@@ -28,4 +28,4 @@ def slow(decode):
 
 if not hasattr(Variant.decode, "slow"):  # this script runs again with every change on the page
     Variant.decode = slow(Variant.decode)
-runpy.run_path(str(ROOT / "tests" / "upload_main.py"), run_name="__main__")
+runpy.run_path(str(ROOT / "tests" / "support" / "upload_main.py"), run_name="__main__")

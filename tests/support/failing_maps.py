@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.maps import WORDS, Labelled, Look, Script, draw, healthy, random_look
+from tests.support.maps import WORDS, Labelled, Look, Script, draw, healthy, random_look
 
 
 def insert(script: Script, row: int, rows: Script) -> Script:

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 
-from tests.dashboard import ROOT
+from tests.support.dashboard import ROOT
 
 MEMORY = 2_000_000_000  # bytes of address space: libraries take one of them
 PROCESSOR_SECONDS = 60

@@ -2,7 +2,7 @@
 
 A map is drawn from a *script*: which token listens where. How it is drawn (pace, pauses, sharpness,
 noise, frames, heads) varies independently. Failures are edits of a script, in
-`tests.failing_maps`.
+`tests.support.failing_maps`.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.evaluation.items import Shard
 from app.evaluation.run import Part
 from app.evaluation.settings import Settings
-from tests.runs import fake_part
+from tests.support.small_runs import fake_part
 
 DEADLY = "ATTNSCOPE_TEST_DEADLY"  # beginning of the recordings' names that kill
 STARTED = "ATTNSCOPE_TEST_STARTED"  # folder in which workers leave their process ids

@@ -1,0 +1,1 @@
+"""What tests share: inputs whose answers are known, small models, a dashboard with a browser."""
