@@ -60,8 +60,8 @@ class Change:
 def formula(decoder: LSTMDecoder) -> str:
     """The mechanism's own equation as its documentation states it, empty if it states none."""
     text = getdoc(type(decoder.attention)) or ""
-    found = re.search(r"``([^`]+)``", text)
-    return found.group(1) if found else ""
+    match = re.search(r"``([^`]+)``", text)
+    return match.group(1) if match else ""
 
 
 def parameters(decoder: LSTMDecoder) -> dict[str, tuple[int, ...]]:
@@ -181,8 +181,8 @@ def rewrite(
     previous, chosen, log_probs, maps, masses = _start(decoder), [], [], [], []
     limit, room = max(change.step + 1, int(max_length_ratio * frames), 1), available_bytes()
     for number in range(limit):
-        asked = _intervention(change, number, frames)
-        taken = decoder.step(previous, memory, state, asked)
+        intervention = _intervention(change, number, frames)
+        taken = decoder.step(previous, memory, state, intervention)
         scores = taken.logits[0].log_softmax(-1)  # (vocabulary,)
         token = tokens[number] if number < change.step else int(scores.argmax())
         chosen.append(int(token))

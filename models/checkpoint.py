@@ -74,8 +74,8 @@ def version(*paths: Path) -> tuple[Version, ...]:
     for path in paths:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
         files += [file for file in inside if file == path or file.suffix in MODEL_FILES]
-    found = [(file, file.stat()) for file in files if file.is_file()]
-    return tuple(Version(file, of.st_size, of.st_mtime_ns, of.st_ino) for file, of in found)
+    stats = [(file, file.stat()) for file in files if file.is_file()]
+    return tuple(Version(file, of.st_size, of.st_mtime_ns, of.st_ino) for file, of in stats)
 
 
 @lru_cache(maxsize=256)
@@ -194,13 +194,13 @@ def _compare(model: nn.Module, file: Any, name: str, leave_out: tuple[str, ...])
         for key, tensor in model.state_dict().items()
         if not key.startswith(leave_out)
     }
-    found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    for key in sorted(expected.keys() | found.keys()):
-        if key not in found:
+    shapes_in_file = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    for key in sorted(expected.keys() | shapes_in_file.keys()):
+        if key not in shapes_in_file:
             raise CheckpointError(f"{name} lacks the tensor {key}")
         if key not in expected:
             raise CheckpointError(f"{name} has a tensor {key} that its model does not know")
-        if expected[key] != found[key]:
-            shapes = f"{found[key]} where {expected[key]} is needed"
+        if expected[key] != shapes_in_file[key]:
+            shapes = f"{shapes_in_file[key]} where {expected[key]} is needed"
             raise CheckpointError(f"{name} has a wrong shape for {key}: {shapes}")
-    return list(found)
+    return list(shapes_in_file)

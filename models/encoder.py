@@ -166,9 +166,11 @@ class Encoder(nn.Module):
         self.slow = nn.ModuleList(
             SlowLayer(self.dim, options.dropout) for _ in range(options.slow_layers)
         )
-        told = max(0, options.layers - 2 + options.slow_layers) if options.conditioned else 0
+        conditioned_layers = (
+            max(0, options.layers - 2 + options.slow_layers) if options.conditioned else 0
+        )
         self.conditions = nn.ModuleList(
-            Condition(self.dim, options.vocabulary) for _ in range(told)
+            Condition(self.dim, options.vocabulary) for _ in range(conditioned_layers)
         )
         self.norm = nn.LayerNorm(self.dim)
         self.ctc = nn.Linear(self.dim, options.vocabulary)

@@ -25,8 +25,8 @@ def require(wanted: float, room: int | None, what: str) -> None:
 
 def available_bytes() -> int | None:
     """What this process may still use without swapping; None where the system does not say."""
-    found = [_of_machine(), _of_group()]
-    return min((each for each in found if each is not None), default=None)
+    limits = [_of_machine(), _of_group()]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _of_machine() -> int | None:

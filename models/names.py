@@ -23,12 +23,12 @@ def told_apart(names: Iterable[str], numbered: Callable[[str, int], str] = _dash
     ['x', 'X-2', 'x-2-2', 'x-3']
     """
     taken: set[str] = set()
-    found = []
+    unique_names = []
     for name in names:
         unique, number = name, 1
         while unique.casefold() in taken:
             number += 1
             unique = numbered(name, number)
         taken.add(unique.casefold())
-        found.append(unique)
-    return found
+        unique_names.append(unique)
+    return unique_names

@@ -33,14 +33,14 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
 def variants(folder: Path | None = None) -> list[VariantInfo]:
     """Every decoder and CTC, with its checkpoint where there is one; then other toolkits'."""
     folder = checkpoint_folder(folder)
-    found = [_info(m.name, m.family, m.title, m.paper, folder) for m in decoders().values()]
+    infos = [_info(m.name, m.family, m.title, m.paper, folder) for m in decoders().values()]
     paper = "Graves et al. 2006, Connectionist Temporal Classification (ICML)"
-    found.append(_info(CTC, CTC, "CTC (no attention decoder)", paper, folder))
-    ours = {info.name for info in found}
-    others = [each for each in external.listed(folder) if each.name not in ours]
-    return found + [
-        VariantInfo(each.name, each.toolkit, each.title, each.paper, None, each.weights, None)
-        for each in others
+    infos.append(_info(CTC, CTC, "CTC (no attention decoder)", paper, folder))
+    ours = {info.name for info in infos}
+    others = [other for other in external.listed(folder) if other.name not in ours]
+    return infos + [
+        VariantInfo(other.name, other.toolkit, other.title, other.paper, None, other.weights, None)
+        for other in others
     ]
 
 
@@ -95,7 +95,9 @@ def load_variant(name: str, folder: Path | None = None) -> Variant:
     if info is None:
         known = ", ".join(info.name for info in variants(folder))
         raise CheckpointError(f"there is no variant {name!r}; there are {known}")
-    other = next((each for each in external.listed(folder) if each.name == name), None)
+    other = next(
+        (recogniser for recogniser in external.listed(folder) if recogniser.name == name), None
+    )
     if other is not None and info.family == other.toolkit:
         return external.load(other)
     encoder_path = folder / "encoder.safetensors"

@@ -116,21 +116,21 @@ def _check_names(values: Mapping[str, Any], kind: type, place: str = "") -> None
 
 def _sentence(message: str) -> str:
     """What msgspec says, in words: ``Expected `str`, got `array` - at `$.clips[0].text```."""
-    what, _, place = message.partition(" - at `$")
+    problem, _, place = message.partition(" - at `$")
     place = place.rstrip("`").lstrip(".") or "the whole"
-    if wrong := _WRONG_TYPE.fullmatch(what):
+    if wrong := _WRONG_TYPE.fullmatch(problem):
         wanted, given = (
             " or ".join(_PLAIN.get(name, name) for name in types.split(" | "))
             for types in wrong.groups()
         )
         return f"{place} must be {wanted}, not {given}"
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
         return f"{missing[1] if place == 'the whole' else f'{place}.{missing[1]}'} is missing"
-    if unknown := re.fullmatch(r"Invalid enum value (.*)", what):
+    if unknown := re.fullmatch(r"Invalid enum value (.*)", problem):
         return f"{place}: {unknown[1][:60]} is not one of those known"
-    if what == "Number out of range":
+    if problem == "Number out of range":
         return f"{place} must be a smaller number"
-    what = what.replace("Expected", "must be").replace("`", "")
+    problem = problem.replace("Expected", "must be").replace("`", "")
     for name, plain in _PLAIN.items():
-        what = re.sub(rf"\b{name}\b", plain, what)
-    return f"{place} {what}"
+        problem = re.sub(rf"\b{name}\b", plain, problem)
+    return f"{place} {problem}"

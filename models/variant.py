@@ -128,15 +128,15 @@ class Variant:
         started = time.perf_counter()
         if self.decoder is None:
             rows = range(len(encoded.lengths))
-            found = [self._decode_ctc(encoded, row, options, language_model) for row in rows]
+            hypotheses = [self._decode_ctc(encoded, row, options, language_model) for row in rows]
         else:
-            found = search.decode(
+            hypotheses = search.decode(
                 self.decoder, encoded.frames, encoded.lengths, self.alphabet, options,
                 ctc_log_probs=encoded.ctc_log_probs, frame_seconds=encoded.frame_seconds,
                 language_model=language_model,
             )  # fmt: skip
-        seconds = (time.perf_counter() - started) / max(1, len(found))
-        return [self._decoded(encoded, row, best, seconds) for row, best in enumerate(found)]
+        seconds = (time.perf_counter() - started) / max(1, len(hypotheses))
+        return [self._decoded(encoded, row, best, seconds) for row, best in enumerate(hypotheses)]
 
     def _decode_ctc(
         self, encoded: Encoded, row: int, options: SearchOptions, model: LanguageModel | None
@@ -212,10 +212,10 @@ class Variant:
         """
         started, encoded = time.perf_counter(), self.heard(encoded)
         frames, tokens = self._again(encoded, row, decoded)
-        found = anatomy.rewrite(
+        hypothesis = anatomy.rewrite(
             self.decoder, frames, tokens, change, max_length_ratio=max_length_ratio
         )
-        return self._decoded(encoded, row, [found], time.perf_counter() - started)
+        return self._decoded(encoded, row, [hypothesis], time.perf_counter() - started)
 
     def _again(self, encoded: Encoded, row: int, decoded: Decoded) -> tuple[Tensor, list[int]]:
         """The encoded frames (frames, dim) of a recording and the tokens decoded from it."""

@@ -50,7 +50,7 @@ def test_halves_share_no_text_and_no_recording_is_lost(rows, limit):
 
 def test_fusion_is_tuned_on_one_half_and_measured_on_the_other(tmp_path, checkpoints, capsys):
     arguments = spoken(tmp_path, checkpoints, [(text, "x") for text in TEXTS])
-    sizes = [len(half) for half in fusion.halves(fusion.read_manifest(tmp_path / "data.tsv"))]
+    sizes = [len(half) for half in fusion.halves(fusion.read_transcribed(tmp_path / "data.tsv"))]
     arguments += ["--beam", "2"]
     arguments += ["--lm-weights", "0.1,2", "--word-bonuses", "0,-5", "--variants", "ctc,dot"]
     assert fusion.main(arguments) == 0

@@ -227,12 +227,12 @@ def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 
-def products(each: Tensor, shared: Tensor) -> Tensor:
+def products(queries: Tensor, shared: Tensor) -> Tensor:
     """Multiply what every hypothesis has with the matrices of its recording.
 
     Parameters
     ----------
-    each
+    queries
         (batch, heads, queries, size).
     shared
         (recordings, heads, size, out); the batch holds equally many neighbours of each recording.
@@ -242,10 +242,10 @@ def products(each: Tensor, shared: Tensor) -> Tensor:
     Tensor
         (batch, heads, queries, out).
     """
-    times = len(each) // len(shared)
-    together = each.unflatten(0, (-1, times)).transpose(1, 2).flatten(2, 3)
-    found = together @ shared  # (recordings, heads, times * queries, out)
-    return found.unflatten(2, (times, -1)).transpose(1, 2).flatten(0, 1)
+    times = len(queries) // len(shared)
+    together = queries.unflatten(0, (-1, times)).transpose(1, 2).flatten(2, 3)
+    product = together @ shared  # (recordings, heads, times * queries, out)
+    return product.unflatten(2, (times, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def valid_frames(lengths: Tensor, frames: int) -> Tensor:
@@ -339,14 +339,14 @@ class Attention(nn.Module):
         memory, state
             From `prepare`; from `initial_state` or the previous step.
         """
-        asked = intervention or Intervention()
-        if asked.dropped:
-            energies = self._kept_energies(query, memory, state, asked.dropped)
+        change = intervention or Intervention()
+        if change.dropped:
+            energies = self._kept_energies(query, memory, state, change.dropped)
         else:
             energies = self.energies(query, memory, state)
-        if asked.temperature != 1.0:
-            energies = energies / asked.temperature
-        weights = self.normalise(energies, asked.frames(memory.valid), memory, state)
+        if change.temperature != 1.0:
+            energies = energies / change.temperature
+        weights = self.normalise(energies, change.frames(memory.valid), memory, state)
         context = self.read(weights, memory)
         return AttentionStep(context, weights, self.advance(query, memory, state, context, weights))
 

@@ -64,9 +64,9 @@ class DotScore(Attention):
         return split_heads(self.key(encoded).tanh(), self.heads)
 
     def energies(self, query: Tensor, memory: Memory, state: State) -> Tensor:
-        asked = self.query(query).tanh() * self.scaling
-        asked = asked.unflatten(-1, (self.heads, 1, -1))  # (batch, heads, 1, dim)
-        return products(asked, memory.keys.mT).squeeze(2)
+        projected = self.query(query).tanh() * self.scaling
+        projected = projected.unflatten(-1, (self.heads, 1, -1))  # (batch, heads, 1, dim)
+        return products(projected, memory.keys.mT).squeeze(2)
 
 
 class History(NamedTuple):
@@ -130,14 +130,14 @@ class AdditiveScore(Attention):
             return self.content(query, memory)
         return self._score(memory.keys, self.ask(query), history)
 
-    def _score(self, keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
+    def _score(self, keys: Tensor, query: Tensor, history: History | None) -> Tensor:
         """(batch, heads, frames) energies, many hypotheses in parts that stay in the cache."""
-        direction, times = self.direction(), len(asked) // len(keys)
+        direction, times = self.direction(), len(query) // len(keys)
         at_once = max(1, CACHED // keys[0].numel())
-        if at_once >= len(asked) or torch.is_grad_enabled():
-            return tanh_score(direction, _twice_inside(keys, asked, history))
+        if at_once >= len(query) or torch.is_grad_enabled():
+            return tanh_score(direction, _twice_inside(keys, query, history))
         energies = [
-            tanh_score(direction, _twice_inside(keys[recordings], asked[p], rows(history, p)))
+            tanh_score(direction, _twice_inside(keys[recordings], query[p], rows(history, p)))
             for recordings, p in _parts(len(keys), times, at_once)
         ]
         return torch.cat(energies)
@@ -150,13 +150,13 @@ class AdditiveScore(Attention):
         return {"content": content, self.history_term: full - content}
 
 
-def _twice_inside(keys: Tensor, asked: Tensor, history: History | None) -> Tensor:
+def _twice_inside(keys: Tensor, query: Tensor, history: History | None) -> Tensor:
     """(batch, heads, frames, dim): two times what the tanh is taken of, a new tensor."""
     projected = history is not None and history.projection is not None
     if history is not None and not projected:
-        asked = asked + history.features
-    each = (2 * asked).unflatten(0, (len(keys), -1))  # (recordings, each, heads, 1, dim)
-    inside = torch.add(each, keys[:, None], alpha=2).flatten(0, 1)
+        query = query + history.features
+    doubled = (2 * query).unflatten(0, (len(keys), -1))  # (recordings, each, heads, 1, dim)
+    inside = torch.add(doubled, keys[:, None], alpha=2).flatten(0, 1)
     if not projected:
         return inside
     features, projection = history.features, history.projection.value

@@ -208,11 +208,11 @@ class Mocha(Monotonic):
 
     def forward(self, query, memory, state, intervention=None) -> AttentionStep:
         step = super().forward(query, memory, state, intervention)  # its weights are the stops
-        asked = intervention or Intervention()
-        energies = self.chunk_energies(query, memory).to(step.weights.dtype) / asked.temperature
-        if "content" in asked.dropped:
+        change = intervention or Intervention()
+        energies = self.chunk_energies(query, memory).to(step.weights.dtype) / change.temperature
+        if "content" in change.dropped:
             energies = torch.zeros_like(energies)
-        weights = spread(step.weights, energies, asked.frames(memory.valid), self.chunk)
+        weights = spread(step.weights, energies, change.frames(memory.valid), self.chunk)
         return step._replace(context=self.read(weights, memory), weights=weights)
 
 
@@ -262,8 +262,8 @@ class GaussianMixture(Attention):
 
     def mixture(self, query: Tensor, state: MixtureState) -> Mixture:
         """The Gaussians of this step."""
-        asked = self.gaussians(self.query(query).tanh()).to(state.means.dtype)
-        weights, steps, widths = asked.chunk(3, dim=-1)
+        parameters = self.gaussians(self.query(query).tanh()).to(state.means.dtype)
+        weights, steps, widths = parameters.chunk(3, dim=-1)
         means = state.means + F.softplus(steps)
         return Mixture(weights.log_softmax(-1), means, NARROWEST + F.softplus(widths))
 

@@ -187,25 +187,27 @@ def _warnings(
     decoder: soundfile.SoundFile, body: _Body, samples: np.ndarray, cut_short: bool
 ) -> tuple[str, ...]:
     rate, channels = decoder.samplerate, decoder.channels
-    found = []
+    warnings = []
     if cut_short:
-        found.append(
+        warnings.append(
             f"the file ends early: only its first {body.frames / rate:.1f} s could be read"
         )
     if channels > 1:
-        found.append(f"{'stereo' if channels == 2 else f'{channels} channels'} mixed down to mono")
+        warnings.append(
+            f"{'stereo' if channels == 2 else f'{channels} channels'} mixed down to mono"
+        )
     if rate != SAMPLE_RATE:
         lost = f"; nothing above {rate / 2000:g} kHz was recorded" if rate < SAMPLE_RATE else ""
-        found.append(f"resampled from {rate} Hz to {SAMPLE_RATE} Hz{lost}")
+        warnings.append(f"resampled from {rate} Hz to {SAMPLE_RATE} Hz{lost}")
     if decoder.subtype in ("PCM_24", "PCM_32"):
-        found.append(f"{decoder.subtype[-2:]}-bit samples converted to floating point")
+        warnings.append(f"{decoder.subtype[-2:]}-bit samples converted to floating point")
     if body.clipped:
-        found.append(f"clipped: {body.clipped} samples at full scale, loud parts are distorted")
+        warnings.append(f"clipped: {body.clipped} samples at full scale, loud parts are distorted")
     if body.peak > 1:
-        found.append(f"samples up to {body.peak:.3g} times full scale were scaled down")
+        warnings.append(f"samples up to {body.peak:.3g} times full scale were scaled down")
     if not has_speech(samples):
-        found.append(NO_SPEECH)
-    return tuple(found)
+        warnings.append(NO_SPEECH)
+    return tuple(warnings)
 
 
 def has_speech(samples: np.ndarray) -> bool:

@@ -51,10 +51,15 @@ def read_columns(names: Sequence[str]) -> Columns:
                 unit = _unit(spelled, spelling, ours in TIMES)
                 if unit is not None:
                     ranked.setdefault(ours, []).append((rank, name, unit))
-    chosen = {ours: min(found, key=lambda each: each[0]) for ours, found in ranked.items()}
+    chosen = {
+        ours: min(candidates, key=lambda candidate: candidate[0])
+        for ours, candidates in ranked.items()
+    }
     known = {ours: (name, unit) for ours, (_, name, unit) in chosen.items()}
     used = {name for name, _ in known.values()}
-    twice = [name for found in ranked.values() for _, name, _ in found if name not in used]
+    twice = [
+        name for candidates in ranked.values() for _, name, _ in candidates if name not in used
+    ]
     unused = [name for name, spelled in plain.items() if spelled in UNUSED]
     return Columns(
         known=known,

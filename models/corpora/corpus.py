@@ -65,12 +65,12 @@ def read_transcribed(
     """
     remarks = Remarks()
     rows = read_manifest(path, split, remarks)
-    found = [row for row in rows if row.text is not None]
-    if rows and not found:
+    transcribed = [row for row in rows if row.text is not None]
+    if rows and not transcribed:
         raise ManifestError(f"no row of {path.name} has a text")
     for sentence in remarks.sentences():
         (say or _say)(f"{path.name}: {sentence}")
-    return found
+    return transcribed
 
 
 def _say(sentence: str) -> None:
@@ -162,13 +162,13 @@ def with_audio(
     ManifestError
         Where none is there.
     """
-    found, missing = [], []
+    present, missing = [], []
     for utterance in utterances:
-        (found if utterance.path.is_file() else missing).append(utterance)
+        (present if utterance.path.is_file() else missing).append(utterance)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         sentence = f"{name} names recordings that do not exist: {missing[0].path}{more}"
-        if not found:
+        if not present:
             raise ManifestError(sentence)
         (say or _say)(f"{sentence}; they are left out")
-    return found
+    return present

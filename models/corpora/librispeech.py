@@ -35,8 +35,8 @@ def read_librispeech(folder: Path, remarks: Remarks) -> Iterator[Utterance]:
 
 
 def _transcripts(folder: Path, depth: str) -> Iterator[Path]:
-    found = folder.glob(f"{depth}/{TRANSCRIPTS}")
-    return (path for path in found if not is_litter(path.relative_to(folder)))
+    paths = folder.glob(f"{depth}/{TRANSCRIPTS}")
+    return (path for path in paths if not is_litter(path.relative_to(folder)))
 
 
 def _chapter(path: Path, subset: str, split: str, remarks: Remarks) -> Iterator[Utterance]:

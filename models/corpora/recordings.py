@@ -65,13 +65,13 @@ def load_utterance(utterance: Utterance, max_seconds: float = MAX_SECONDS) -> Re
 
 def _warnings(whole: Recording, samples: np.ndarray, utterance: Utterance) -> tuple[str, ...]:
     """Those of the file that hold for a part of it, too, and the part's own."""
-    found = [warning for warning in whole.warnings if warning != NO_SPEECH]
+    warnings = [warning for warning in whole.warnings if warning != NO_SPEECH]
     missing = 0.0 if utterance.end is None else utterance.end - whole.seconds
     if missing > ENDS_ALIKE:
-        found.append(f"the file ends {missing:.1f} s before this part of it does")
+        warnings.append(f"the file ends {missing:.1f} s before this part of it does")
     if not has_speech(samples):
-        found.append(NO_SPEECH)
-    return tuple(found)
+        warnings.append(NO_SPEECH)
+    return tuple(warnings)
 
 
 @lru_cache(maxsize=1)  # the parts of a file follow each other

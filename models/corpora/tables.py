@@ -61,7 +61,7 @@ def read_table(path: Path, remarks: Remarks) -> Iterator[Utterance]:
 
 def read_json_lines(path: Path, remarks: Remarks) -> Iterator[Utterance]:
     """Rows of a NeMo manifest: a JSON object a line with audio_filepath, text and duration."""
-    told: set[int] = set()  # sets of names that were looked at
+    reported: set[int] = set()  # sets of names that were looked at
     for line, text in text_lines(path):
         if not text.strip():
             continue
@@ -76,8 +76,8 @@ def read_json_lines(path: Path, remarks: Remarks) -> Iterator[Utterance]:
             continue
         row = {name: value for name, value in row.items() if value is not None}
         columns = _columns_of(tuple(row))
-        if id(columns) not in told:
-            told.add(id(columns))
+        if id(columns) not in reported:
+            reported.add(id(columns))
             _remark_columns(columns, path.name, remarks)
         if "path" not in columns.known:
             remarks.left_out(f"{where} has no audio_filepath")
@@ -168,8 +168,8 @@ def _times(
             remarks.add("{n} part{s} said to begin before the recording, taken from 0: {first}",
                         where)  # fmt: skip
             return 0.0
-        found = number(value, name, where)
-        return None if found is None else found * unit
+        result = number(value, name, where)
+        return None if result is None else result * unit
 
     start, end = time("offset"), time("end")
     if start is None and end is None:
@@ -248,13 +248,13 @@ def _closed(lines: Iterable[tuple[int, str]], parse: Callable[..., Iterator[list
     return True
 
 
-def _not_columns(found: int, wanted: int) -> str:
-    if found < wanted:
-        return f"is incomplete: {found} of {wanted} columns"
-    if found > wanted:
+def _not_columns(count: int, expected: int) -> str:
+    if count < expected:
+        return f"is incomplete: {count} of {expected} columns"
+    if count > expected:
         return (
-            f"has {found} columns where the first line has {wanted}; put quotes around texts that "
-            "hold the separator"
+            f"has {count} columns where the first line has {expected}; put quotes around texts "
+            "that hold the separator"
         )
     return ""
 

@@ -71,10 +71,10 @@ def number(value: object, name: str, where: str) -> float | None:
     if value is None or value == "":
         return None
     try:
-        found = float(value)
+        result = float(value)
     except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if not 0 <= found <= MAX_SECONDS:
-        wanted = "a number of at least 0" + (" and at most a million" if found > 0 else "")
+        result = math.nan
+    if not 0 <= result <= MAX_SECONDS:
+        wanted = "a number of at least 0" + (" and at most a million" if result > 0 else "")
         raise ManifestError(f"{where}: {name} is {repr(value)[:40]}, which is not {wanted}")
-    return found
+    return result

@@ -174,8 +174,8 @@ class TransformerDecoder(Decoder):
         intervention: Intervention | None = None,
     ) -> DecoderStep:
         written = self._write(previous[:, None], memory, state, intervention)
-        weights = torch.cat([each.weights for each in written.cross], 1).squeeze(2)
-        mass = torch.cat([each.global_mass for each in written.cross], 1).squeeze(2)
+        weights = torch.cat([layer.weights for layer in written.cross], 1).squeeze(2)
+        mass = torch.cat([layer.global_mass for layer in written.cross], 1).squeeze(2)
         return DecoderStep(written.logits[:, 0], weights, written.state, mass)
 
     def forward(
@@ -183,7 +183,7 @@ class TransformerDecoder(Decoder):
     ) -> tuple[Tensor, Tensor]:
         inputs = self.shift_right(targets) if inputs is None else inputs
         written = self._write(inputs, *self.begin(encoded, lengths))
-        weights = torch.cat([each.weights for each in written.cross], 1)
+        weights = torch.cat([layer.weights for layer in written.cross], 1)
         return written.logits, weights.transpose(1, 2)
 
     @torch.inference_mode()
@@ -283,5 +283,5 @@ class TransformerDecoder(Decoder):
 
 def _stack(layers: list[Attended]) -> Iterator[np.ndarray]:
     """Maps (layers, heads, queries, positions) and masses (layers, heads, queries) of one row."""
-    for each in ("weights", "global_mass"):
-        yield torch.cat([getattr(layer, each) for layer in layers]).float().cpu().numpy()
+    for field in ("weights", "global_mass"):
+        yield torch.cat([getattr(layer, field) for layer in layers]).float().cpu().numpy()

@@ -85,10 +85,10 @@ def prefix_beam(
         )
     totals = np.logaddexp(token_end, blank_end) + prefixes.whole(kept)
     best = kept[np.argsort(-totals, kind="stable")[:nbest]]
-    found = [align(log_probs, prefixes.tokens(prefix), blank) for prefix in best]
+    hypotheses = [align(log_probs, prefixes.tokens(prefix), blank) for prefix in best]
     added = prefixes.whole(best).tolist()
-    found = [replace(h, score=h.score + a) for h, a in zip(found, added, strict=True)]
-    return sorted(found, key=lambda hypothesis: -hypothesis.score)
+    hypotheses = [replace(h, score=h.score + a) for h, a in zip(hypotheses, added, strict=True)]
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)
 
 
 def _advance(prefixes, frame, kept, token_end, blank_end, blank, beam):
@@ -184,11 +184,11 @@ class _Row(NamedTuple):
 
     def between(self, begin: int, end: int) -> np.ndarray:
         """Values of the states from `begin` to `end`, -inf where none is followed."""
-        found = np.full(end - begin, -np.inf)
+        scores = np.full(end - begin, -np.inf)
         low, high = max(begin, self.first), min(end, self.first + len(self.values))
         if low < high:
-            found[low - begin : high - begin] = self.values[low - self.first : high - self.first]
-        return found
+            scores[low - begin : high - begin] = self.values[low - self.first : high - self.first]
+        return scores
 
 
 class _Lattice:

@@ -91,12 +91,12 @@ class LanguageModel:
         chain = [states]
         while chain[-1].any():
             chain.append(self._shorter[chain[-1]])
-        found = np.full((len(states), self.size), IMPOSSIBLE)
+        scores = np.full((len(states), self.size), IMPOSSIBLE)
         for contexts in reversed(chain):  # from the root to the longest context
-            found += self._backoffs[contexts, None]
+            scores += self._backoffs[contexts, None]
             rows, nodes = self._continuations(contexts)
-            found[rows, self._characters[nodes]] = self._log_probs[nodes]
-        return np.maximum(found, IMPOSSIBLE)
+            scores[rows, self._characters[nodes]] = self._log_probs[nodes]
+        return np.maximum(scores, IMPOSSIBLE)
 
     def advance(self, states: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """States (hypotheses,) after one more token (hypotheses,) each; a blank forgets all."""
@@ -115,19 +115,19 @@ class LanguageModel:
 
         The root (0) where the token is no character at all.
         """
-        contexts, found = contexts.copy(), np.zeros(len(contexts), np.int64)
+        contexts, nodes_reached = contexts.copy(), np.zeros(len(contexts), np.int64)
         log_probs, pending = np.zeros(len(contexts)), np.arange(len(contexts))
         while len(pending):
-            here = contexts[pending]
-            keys = here * self.size + tokens[pending]
+            context = contexts[pending]
+            keys = context * self.size + tokens[pending]
             places = np.searchsorted(self._keys, keys)
             hit = self._keys[np.minimum(places, len(self._keys) - 1)] == keys
             nodes = np.where(hit, places + 1, 0)
-            log_probs[pending] += np.where(hit, self._log_probs[nodes], self._backoffs[here])
-            found[pending] = nodes
-            pending = pending[~hit & (here > 0)]
+            log_probs[pending] += np.where(hit, self._log_probs[nodes], self._backoffs[context])
+            nodes_reached[pending] = nodes
+            pending = pending[~hit & (context > 0)]
             contexts[pending] = self._shorter[contexts[pending]]
-        return found, log_probs
+        return nodes_reached, log_probs
 
     def _known(self, nodes: np.ndarray) -> np.ndarray:
         """The nodes themselves where they are continued, otherwise a shorter context."""
@@ -149,8 +149,8 @@ class LanguageModel:
             first, last = int(self._first[begin]), int(self._first[end - 1])
             last += int(self._children[end - 1])
             parents, characters = self._parents[first - 1 : last - 1], self._characters[first:last]
-            found, lower = self._walk(self._shorter[parents], characters)
-            self._shorter[first:last] = self._known(found)
+            suffixes, lower = self._walk(self._shorter[parents], characters)
+            self._shorter[first:last] = self._known(suffixes)
             seen = np.bincount(parents - begin, np.exp(self._log_probs[first:last]), end - begin)
             complete = self._children[begin:end] == self.size - 1
             excess = np.where(complete | (seen > 1 - SPARE), seen / (1 - SPARE * ~complete), 1.0)

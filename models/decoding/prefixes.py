@@ -25,11 +25,11 @@ class Prefixes:
 
     def tokens(self, prefix: int) -> list[int]:
         """The tokens of a prefix in order."""
-        found = []
+        reversed_tokens = []
         while prefix:
-            found.append(self.last[prefix])
+            reversed_tokens.append(self.last[prefix])
             prefix = self.parent[prefix]
-        return found[::-1]
+        return reversed_tokens[::-1]
 
     def written(self, prefixes: np.ndarray) -> np.ndarray | float:
         """What counts for the prefixes besides CTC: nothing."""

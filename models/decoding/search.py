@@ -157,13 +157,13 @@ def decode(
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode; afterwards every module within is in its own mode again."""
-    modes = [(each, each.training) for each in module.modules()]
+    modes = [(submodule, submodule.training) for submodule in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        for each, training in modes:
-            each.training = training
+        for submodule, training in modes:
+            submodule.training = training
 
 
 class _Growing(NamedTuple):
@@ -351,7 +351,7 @@ class _Search:
             return False
         bonus = max(options.length_penalty, options.coverage_penalty, options.word_bonus) > 0
         margin = MARGIN if bonus and not options.normalised else 0.0
-        worst = sorted((each.score for each in ended), reverse=True)[rank - 1]
+        worst = sorted((hypothesis.score for hypothesis in ended), reverse=True)[rank - 1]
         return worst >= self._final(best) + margin
 
     def _finish(self, rows: list[int]) -> None:
@@ -376,7 +376,7 @@ class _Search:
             self.scorer = self.scorer.select(kept)
 
     def _best(self, number: int) -> list[_Ended]:
-        ended = sorted(self.ended[number], key=lambda each: -each.score)
+        ended = sorted(self.ended[number], key=lambda hypothesis: -hypothesis.score)
         return ended[: self.options.nbest]
 
     def _hypothesis(self, ended: _Ended) -> Hypothesis:
@@ -386,10 +386,10 @@ class _Search:
         return Hypothesis(
             tokens=trace.tokens,
             log_probs=trace.log_probs,
-            weights=together([each[:, :frames] for each in trace.maps]),
+            weights=together([step[:, :frames] for step in trace.maps]),
             ended=ended.by_itself,
             score=ended.score,
-            global_mass=together([each[:, -1] for each in trace.maps]) if apart else None,
+            global_mass=together([step[:, -1] for step in trace.maps]) if apart else None,
         )
 
     def _places(self) -> Iterator[Place]:

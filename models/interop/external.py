@@ -57,11 +57,11 @@ class External:
 
 def listed(folder: Path) -> list[External]:
     """All that are named for a folder of checkpoints, one of each name; see also `problems`."""
-    found: dict[str, External] = {}
-    for each in _named(folder):
-        if isinstance(each, External):
-            found.setdefault(each.name, each)
-    return list(found.values())
+    recognisers: dict[str, External] = {}
+    for recogniser in _named(folder):
+        if isinstance(recogniser, External):
+            recognisers.setdefault(recogniser.name, recogniser)
+    return list(recognisers.values())
 
 
 def problems(folder: Path, taken: Collection[str] = ()) -> list[str]:
@@ -69,14 +69,16 @@ def problems(folder: Path, taken: Collection[str] = ()) -> list[str]:
 
     They are not of the form above, or their name is that of another, or one of the `taken` ones.
     """
-    found: list[str] = []
+    sentences: list[str] = []
     first: dict[str, External] = {}
-    for each in _named(folder):
-        if isinstance(each, CheckpointError):
-            found.append(str(each))
-        elif each.name in taken or first.setdefault(each.name, each) != each:
-            found.append(f"two recognisers are called {each.name}; rename one")
-    return list(dict.fromkeys(found))
+    for recogniser in _named(folder):
+        if isinstance(recogniser, CheckpointError):
+            sentences.append(str(recogniser))
+        elif (
+            recogniser.name in taken or first.setdefault(recogniser.name, recogniser) != recogniser
+        ):
+            sentences.append(f"two recognisers are called {recogniser.name}; rename one")
+    return list(dict.fromkeys(sentences))
 
 
 def _named(folder: Path) -> Iterator["External | CheckpointError"]:
@@ -172,14 +174,14 @@ def _slug(text: str) -> str:
 def split(names: str) -> list[str]:
     """A comma-separated list of variants; the comma of ``espnet:CONFIG,WEIGHTS`` parts nothing."""
     parts = [part.strip() for part in names.split(",")]
-    found: list[str] = []
+    pieces: list[str] = []
     while parts:
         part = parts.pop(0)
         if part.startswith("espnet:") and parts:
             part = f"{part},{parts.pop(0)}"
         if part:
-            found.append(part)
-    return found
+            pieces.append(part)
+    return pieces
 
 
 def adopt(names: Sequence[str], folder: Path) -> list[str]:
@@ -191,7 +193,11 @@ def adopt(names: Sequence[str], folder: Path) -> list[str]:
         Where a specification is not one, or two would have one name: of them, or one of them and a
         file in the folder of checkpoints.
     """
-    files = {each.name: each for each in _in_files(folder) if isinstance(each, External)}
+    files = {
+        recogniser.name: recogniser
+        for recogniser in _in_files(folder)
+        if isinstance(recogniser, External)
+    }
     chosen: dict[str, External | None] = {}
     for name in names:
         external = parse(name) if ":" in name else None
@@ -200,7 +206,11 @@ def adopt(names: Sequence[str], folder: Path) -> list[str]:
             raise CheckpointError(f"two recognisers would be called {name}; rename a folder")
         chosen[name] = chosen.get(name) or external
     known = os.environ.get(VARIABLE, "").split("\n")
-    added = [f"{each.toolkit}:{','.join(each.sources)}" for each in chosen.values() if each]
+    added = [
+        f"{recogniser.toolkit}:{','.join(recogniser.sources)}"
+        for recogniser in chosen.values()
+        if recogniser
+    ]
     if added:
         os.environ[VARIABLE] = "\n".join(dict.fromkeys(filter(None, [*added, *known])))
     return list(chosen)

@@ -38,15 +38,19 @@ def put_scores(measured: Mapping[str, Numbers], folder: Path, search: str = "") 
     for info in _with_cards(folder):
         if info.name not in measured:
             continue
-        scores, found = dict(info.card.scores), dict(measured[info.name])
+        scores, new_scores = dict(info.card.scores), dict(measured[info.name])
         if search:
-            scores["searches"] = scores.get("searches", {}) | {search: found}
+            scores["searches"] = scores.get("searches", {}) | {search: new_scores}
         else:
-            scores = found | {name: scores[name] for name in NESTED if name in scores}
+            scores = new_scores | {name: scores[name] for name in NESTED if name in scores}
             own = info.card.training.get("seed")
-            others = [each for each in scores.get("seeds", ()) if each["seed"] != own]
+            others = [
+                seed_scores for seed_scores in scores.get("seeds", ()) if seed_scores["seed"] != own
+            ]
             if others:
-                scores = with_seeds(scores, [_of_seed(replace(info.card, scores=found)), *others])
+                scores = with_seeds(
+                    scores, [_of_seed(replace(info.card, scores=new_scores)), *others]
+                )
         _write(info, scores)
 
 
@@ -68,21 +72,25 @@ def merge_seeds(folder: Path, others: Sequence[Path]) -> list[str]:
     TrainingError
         Where two runs differ in more than their seed, so that their spread would mean nothing.
     """
-    found = [{info.name: info.card for info in _with_cards(other)} for other in others]
+    cards_of_seeds = [{info.name: info.card for info in _with_cards(other)} for other in others]
     merged = []
     for info in _with_cards(folder):
         own = info.card.training.get("seed")
-        cards = [cards[info.name] for cards in found if info.name in cards]
+        cards = [cards[info.name] for cards in cards_of_seeds if info.name in cards]
         cards = [card for card in cards if card.training.get("seed") != own]
         if info.name == CTC or not cards:
             continue  # the encoder below all seeds is the same one
         for card in cards:
             _compare(info.card, card)
         new = [_of_seed(card) for card in (info.card, *cards)]
-        named = {each["seed"] for each in new}
+        named = {seed_scores["seed"] for seed_scores in new}
         if len(named) < len(new):
             raise TrainingError(f"two runs of {info.name} have the same seed")
-        kept = [each for each in info.card.scores.get("seeds", ()) if each["seed"] not in named]
+        kept = [
+            seed_scores
+            for seed_scores in info.card.scores.get("seeds", ())
+            if seed_scores["seed"] not in named
+        ]
         _write(info, with_seeds(info.card.scores, [*new, *kept]))
         merged.append(info.name)
     if not merged:
@@ -113,10 +121,10 @@ def merge_control(folder: Path, control: Path) -> list[str]:
 
 def with_seeds(scores: Mapping[str, Any], seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Scores with the list of seeds, and mean and spread of every number they share."""
-    names = [name for name in numbers(scores) if all(name in each for each in seeds)]
-    values = {name: [each[name] for each in seeds] for name in names}
+    names = [name for name in numbers(scores) if all(name in seed_scores for seed_scores in seeds)]
+    values = {name: [seed_scores[name] for seed_scores in seeds] for name in names}
     return dict(scores) | {
-        "seeds": [dict(each) for each in seeds],
+        "seeds": [dict(seed_scores) for seed_scores in seeds],
         "mean": {name: round(mean(values[name]), 4) for name in names},
         "spread": {name: round(stdev(values[name]), 4) for name in names},
     }

@@ -89,8 +89,8 @@ def panels(runs: Sequence[Path], hours: bool = False) -> list[Panel]:
             at = [_hours(spent, row["update"]) if hours else row["update"] for row in rows]
             line = Line(run.name, tuple(at), tuple(row[column] for row in rows))
             rates.setdefault(column.removesuffix("_wer"), []).append(line)
-    found = [Panel("loss a token, training", tuple(losses))]
-    return found + [
+    panels = [Panel("loss a token, training", tuple(losses))]
+    return panels + [
         Panel(f"word error rate, {name} (greedy)", tuple(lines), percent=True)
         for name, lines in rates.items()
     ]
@@ -156,15 +156,15 @@ def _style(number: int) -> str:
 
 def _legend(runs: Sequence[str], styles: dict[str, str], width: int) -> tuple[list[str], int]:
     """The legend's elements, and its height."""
-    found, x, y = [], LEFT, 8
+    elements, x, y = [], LEFT, 8
     for run in runs:
         size = 40 + round(7.2 * len(run))
         if x > LEFT and x + size > width:
             x, y = LEFT, y + LEGEND
-        found.append(f'<path d="M{x} {y + 8}h22" stroke-width="2.5" fill="none" {styles[run]}/>')
-        found.append(f'<text x="{x + 28}" y="{y + 12}">{escape(run)}</text>')
+        elements.append(f'<path d="M{x} {y + 8}h22" stroke-width="2.5" fill="none" {styles[run]}/>')
+        elements.append(f'<text x="{x + 28}" y="{y + 12}">{escape(run)}</text>')
         x += size
-    return found, y + LEGEND
+    return elements, y + LEGEND
 
 
 def _panel(panel: Panel, styles: dict[str, str], unit: str) -> list[str]:
@@ -173,20 +173,22 @@ def _panel(panel: Panel, styles: dict[str, str], unit: str) -> list[str]:
     bottom = min(0.0, *ys) if panel.percent else min(ys)
     x = Axis(min(0.0, *xs), max(*xs, 1e-9), LEFT, WIDTH - RIGHT)
     y = Axis(bottom, max(*ys, bottom + 1e-3), HEIGHT - BOTTOM, TOP)
-    found = [f'<text x="{LEFT}" y="{TOP - 14}" font-weight="bold">{escape(panel.title)}</text>']
+    elements = [f'<text x="{LEFT}" y="{TOP - 14}" font-weight="bold">{escape(panel.title)}</text>']
     for value in ticks(y.low, y.high):
         at = f"{y(value):.1f}"
         text = f"{100 * value:.3g} %" if panel.percent else f"{value:.3g}"
-        found.append(f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="{GRID}"/>')
-        found.append(f'<text x="{LEFT - 6}" y="{at}" dy="0.35em" text-anchor="end">{text}</text>')
+        elements.append(f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="{GRID}"/>')
+        elements.append(
+            f'<text x="{LEFT - 6}" y="{at}" dy="0.35em" text-anchor="end">{text}</text>'
+        )
     for value in ticks(x.low, x.high):
-        found.append(
+        elements.append(
             f'<text x="{x(value):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
             f"{value:,g}</text>"
         )
-    found.append(f'<path d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}" stroke="{INK}"/>')
-    found.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{unit}</text>')
-    return found + [_path(line, x, y, styles[line.run]) for line in panel.lines]
+    elements.append(f'<path d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}" stroke="{INK}"/>')
+    elements.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{unit}</text>')
+    return elements + [_path(line, x, y, styles[line.run]) for line in panel.lines]
 
 
 def _path(line: Line, x: Axis, y: Axis, style: str) -> str:

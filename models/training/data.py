@@ -124,15 +124,15 @@ class Data:
 
     def _check_kind(self, store: Store, path: Path) -> None:
         """See that a store holds what is to be read: features, or outputs of an encoder."""
-        found, wanted = store.features.shape[1], self.encoder.dim if self.encoder else MEL_BINS
-        if found == wanted:
+        width, wanted = store.features.shape[1], self.encoder.dim if self.encoder else MEL_BINS
+        if width == wanted:
             return
-        if found == MEL_BINS:
+        if width == MEL_BINS:
             raise TrainingError(
                 f"{path} holds features; for a decoder, make encoder outputs of it with "
                 "models.training.encode"
             )
-        raise TrainingError(f"{path} holds rows of {found} numbers where {wanted} are needed")
+        raise TrainingError(f"{path} holds rows of {width} numbers where {wanted} are needed")
 
     def _features(self, manifest: Path, clean: bool) -> Path:
         """The store of a data set's features or encoder outputs, made if it is not there yet."""
@@ -184,10 +184,12 @@ def _names(arguments: list[str]) -> dict[str, str]:
 
 def _checksum(rows: list[Utterance]) -> str:
     """Changes with the utterances: features of other data are never taken for these."""
-    found = 0
+    checksum = 0
     for u in rows:
-        found = zlib.crc32(f"{u.id}\t{u.path}\t{u.text}\t{u.start}\t{u.end}\n".encode(), found)
-    return f"{found:08x}"
+        checksum = zlib.crc32(
+            f"{u.id}\t{u.path}\t{u.text}\t{u.start}\t{u.end}\n".encode(), checksum
+        )
+    return f"{checksum:08x}"
 
 
 def _some(characters: Iterable[str]) -> str:

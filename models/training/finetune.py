@@ -97,10 +97,10 @@ def _added(model: nn.Module, card: Card) -> list[str]:
 
     A new slow layer brings the condition that stands behind it.
     """
-    here, there = len(getattr(model, "slow", ())), card.config.get("slow_layers", 0)
-    slow = [f"slow.{number}." for number in range(there, here)]
+    slow_layers, there = len(getattr(model, "slow", ())), card.config.get("slow_layers", 0)
+    slow = [f"slow.{number}." for number in range(there, slow_layers)]
     every = len(getattr(model, "conditions", ()))
-    known = max(0, every - (here - there)) if card.config.get("conditioned") else 0
+    known = max(0, every - (slow_layers - there)) if card.config.get("conditioned") else 0
     return slow + [f"conditions.{number}." for number in range(known, every)]
 
 

@@ -78,13 +78,13 @@ def halves(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Utter
 
 def hear(utterances: Sequence[Utterance], folder: Path) -> list[Heard]:
     """Encode recordings, in batches of similar length."""
-    encoder, found = recogniser.load_encoder(folder), []
+    encoder, encoded_parts = recogniser.load_encoder(folder), []
     for some, recordings in batches(list(utterances)):
-        found.append(Heard(tuple(some), recogniser.encode(encoder, recordings)))
-        done = sum(len(each.utterances) for each in found)
+        encoded_parts.append(Heard(tuple(some), recogniser.encode(encoder, recordings)))
+        done = sum(len(part.utterances) for part in encoded_parts)
         print(f"\rencoded {done}/{len(utterances)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return found
+    return encoded_parts
 
 
 def attempt(
@@ -94,8 +94,8 @@ def attempt(
     scores: dict[str, list] = {}
     for part in heard:
         decoded = variant.decode(part.encoded, options, model)
-        for row, each in zip(part.utterances, decoded, strict=True):
-            scores.setdefault(row.corpus or "all", []).append(score(row.text, each.text))
+        for row, decoding in zip(part.utterances, decoded, strict=True):
+            scores.setdefault(row.corpus or "all", []).append(score(row.text, decoding.text))
     rates = {corpus: pool(some).wer for corpus, some in sorted(scores.items())}
     wer = {corpus: round(rate, 4) for corpus, rate in rates.items() if rate is not None}
     return Trial(options.lm_weight, options.word_bonus, wer)
@@ -117,7 +117,7 @@ def tune(
         print(f"{variant.name} {_line(tried[-1])}", file=sys.stderr, flush=True)
     best = min(tried, key=lambda trial: trial.mean)
     fused = replace(options, lm_weight=best.lm_weight, word_bonus=best.word_bonus)
-    without, with_model = (attempt(variant, second, each, model) for each in (options, fused))
+    without, with_model = (attempt(variant, second, search, model) for search in (options, fused))
     print(f"{variant.name} other half: {_line(without)} -> {_line(with_model)}", file=sys.stderr)
     return {
         "variant": variant.name,
@@ -136,16 +136,16 @@ def _line(trial: Trial) -> str:
 
 
 def _size(heard: Sequence[Heard]) -> int:
-    return sum(len(each.utterances) for each in heard)
+    return sum(len(part.utterances) for part in heard)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
-        found = run(_parser().parse_args(arguments))
+        result = run(_parser().parse_args(arguments))
     except (CheckpointError, TrainingError, AudioError) as error:
         print(f"fusion: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(found, indent=2))
+    print(json.dumps(result, indent=2))
     return 0
 
 

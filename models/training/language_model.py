@@ -129,7 +129,7 @@ def estimate(sources: Sequence[Source], alphabet: Alphabet, order: int, nodes: i
 
 def count(sources: Sequence[Source], packing: Packing, length: int) -> Grams:
     """All n-grams of that length; the end of sentence is in none but as first or last character."""
-    eos, found, weights = packing.alphabet.eos, [], []
+    eos, grams, weights = packing.alphabet.eos, [], []
     for source in sources:
         text = [eos]
         for sentence in source.sentences:
@@ -145,18 +145,18 @@ def count(sources: Sequence[Source], packing: Packing, length: int) -> Grams:
             if 0 < place < length - 1:
                 inside &= character != eos
         codes, times = np.unique(codes[inside], return_counts=True)
-        found.append(codes)
+        grams.append(codes)
         weights.append(times * source.weight)
     if length == 1:  # characters that never occurred can still be written
-        found.append(np.arange(1, len(packing.alphabet)))
-        weights.append(np.zeros(len(found[-1])))
-    codes, places = np.unique(np.concatenate(found), return_inverse=True)
+        grams.append(np.arange(1, len(packing.alphabet)))
+        weights.append(np.zeros(len(grams[-1])))
+    codes, places = np.unique(np.concatenate(grams), return_inverse=True)
     return Grams(codes, np.bincount(places, np.concatenate(weights)))
 
 
 def _probabilities(levels: list[Grams], packing: Packing) -> list[np.ndarray]:
     """Interpolated probability of the last character of every n-gram after the others."""
-    found: list[np.ndarray] = []
+    probabilities: list[np.ndarray] = []
     for length, grams in enumerate(levels, 1):
         counts = _counts(levels, length, packing)
         _, context = np.unique(packing.before(grams.codes), return_inverse=True)
@@ -168,9 +168,9 @@ def _probabilities(levels: list[Grams], packing: Packing) -> list[np.ndarray]:
             total = total - np.bincount(context, taken) + freed
         else:
             shorter = packing.shorter(grams.codes, length)
-            lower = found[-1][np.searchsorted(levels[length - 2].codes, shorter)]
-        found.append((counts - taken + freed[context] * lower) / total[context])
-    return found
+            lower = probabilities[-1][np.searchsorted(levels[length - 2].codes, shorter)]
+        probabilities.append((counts - taken + freed[context] * lower) / total[context])
+    return probabilities
 
 
 def _counts(levels: list[Grams], length: int, packing: Packing) -> np.ndarray:
@@ -271,7 +271,7 @@ def read_sentences(path: Path) -> list[str]:
     if len(paragraphs) == 1:
         return text.split("\n")
     joined = (" ".join(paragraph.split()) for paragraph in paragraphs)
-    return [sentence for each in joined for sentence in re.split(r'(?<=[.!?;"])\s+', each)]
+    return [sentence for block in joined for sentence in re.split(r'(?<=[.!?;"])\s+', block)]
 
 
 def gather_sources(
@@ -306,9 +306,9 @@ def gather_sources(
     secret = {text for row, _, _, text in spelled if row.split != "train"}
     secret = secret.union(*measured.values())
     dropped, sources = 0, []
-    found = [(path, weight, spell(read_sentences(path), alphabet)) for path, weight in texts]
-    found += [(path, weight, sorted(sentences)) for (path, weight), sentences in learnt.items()]
-    for path, weight, sentences in found:
+    gathered = [(path, weight, spell(read_sentences(path), alphabet)) for path, weight in texts]
+    gathered += [(path, weight, sorted(sentences)) for (path, weight), sentences in learnt.items()]
+    for path, weight, sentences in gathered:
         kept = tuple(sentence for sentence in sentences if sentence not in secret)
         dropped += len(sentences) - len(kept)
         sources.append(Source(path.name, kept, weight))

@@ -26,13 +26,13 @@ def read_lexicon(path: Path) -> dict[str, list[str]]:
     TrainingError
         Where the file cannot be read, or a line has another form.
     """
-    found = {}
+    pronunciations = {}
     for number, line in text_lines(Path(path)):
         word, tab, phones = line.partition("\t")
         if not tab:
             raise TrainingError(f"{path} line {number} is not a word, a tab and its phones")
-        found[word] = phones.split()
-    return found
+        pronunciations[word] = phones.split()
+    return pronunciations
 
 
 def main(arguments: list[str] | None = None) -> int:

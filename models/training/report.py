@@ -20,11 +20,11 @@ def tables(folder: Path) -> str:
     """All cards as Markdown tables."""
     infos = [info for info in recogniser.variants(folder) if info.card]
     corpora = sorted({k[:-4] for i in infos for k in i.card.scores if k.endswith("_wer")})
-    found = [_markdown([_main_head(corpora), *(_main_row(info, corpora) for info in infos)])]
+    sections = [_markdown([_main_head(corpora), *(_main_row(info, corpora) for info in infos)])]
     for name, make in (("searches", _searches), ("joint", _joint)):
         if rows := make([info for info in infos if name in info.card.scores], corpora):
-            found += [TITLES[name], _markdown(rows)]
-    return "\n\n".join(found)
+            sections += [TITLES[name], _markdown(rows)]
+    return "\n\n".join(sections)
 
 
 def write_tables(folder: Path) -> None:
@@ -46,7 +46,9 @@ def _main_head(corpora: Sequence[str]) -> list[str]:
 
 def _main_row(info: VariantInfo, corpora: Sequence[str]) -> list[str]:
     scores, training = info.card.scores, info.card.training
-    seeds = [each["seed"] for each in scores.get("seeds", ())] or [training.get("seed", "-")]
+    seeds = [seed_scores["seed"] for seed_scores in scores.get("seeds", ())] or [
+        training.get("seed", "-")
+    ]
     return [
         f"`{info.name}`",
         f"{info.parameters:,}" if info.parameters else "-",
@@ -77,8 +79,8 @@ def _searches(infos: Sequence[VariantInfo], corpora: Sequence[str]) -> list[list
         return []
     rows = [["mechanism", *(f"{corpus}, {label}" for label in labels for corpus in corpora)]]
     for info in infos:
-        found = info.card.scores["searches"]
-        cells = [_pair(found.get(label, {}), corpus) for label in labels for corpus in corpora]
+        searches = info.card.scores["searches"]
+        cells = [_pair(searches.get(label, {}), corpus) for label in labels for corpus in corpora]
         rows.append([f"`{info.name}`", *cells])
     return rows
 
@@ -90,7 +92,7 @@ def _joint(infos: Sequence[VariantInfo], corpora: Sequence[str]) -> list[list[st
     rows = [["mechanism", *heads, "within 80 ms", "failures", "seed", "commit"]]
     for info in infos:
         scores, joint = info.card.scores, info.card.scores["joint"]
-        pairs = [_pair(each, corpus) for corpus in corpora for each in (scores, joint)]
+        pairs = [_pair(score_set, corpus) for corpus in corpora for score_set in (scores, joint)]
         near = _cell(joint, NEAR, _percent)
         failures = _cell(joint, "failure_rate", _percent)
         made = [str(joint.get("seed", "-")), joint.get("commit") or "-"]

@@ -66,20 +66,20 @@ class Tally:
 
     def summary(self) -> dict[str, float]:
         """Pooled scores and means, rounded to what they are worth."""
-        found = {}
+        result = {}
         for corpus, scores in sorted(self.scores.items()):
             pooled = pool(scores)
-            found |= {f"{corpus}_wer": pooled.wer, f"{corpus}_cer": pooled.cer}
-        found |= {name: float(np.mean(values)) for name, values in self.metrics.items()}
-        found["failure_rate"] = float(np.mean(self.failures))
-        near = {corpus: each for corpus, each in sorted(self.near.items()) if each}
-        for corpus, each in near.items():
-            found[f"{corpus}_characters_within_80_ms"] = float(np.mean(each))
+            result |= {f"{corpus}_wer": pooled.wer, f"{corpus}_cer": pooled.cer}
+        result |= {name: float(np.mean(values)) for name, values in self.metrics.items()}
+        result["failure_rate"] = float(np.mean(self.failures))
+        near = {corpus: shares for corpus, shares in sorted(self.near.items()) if shares}
+        for corpus, shares in near.items():
+            result[f"{corpus}_characters_within_80_ms"] = float(np.mean(shares))
         if near:
-            found["characters_within_80_ms"] = float(np.mean(np.concatenate([*near.values()])))
-        found["rtfx"] = self.audio_seconds / self.decode_seconds
-        found["utterances"] = len(self.failures)
-        return {name: round(value, 4) for name, value in found.items() if value is not None}
+            result["characters_within_80_ms"] = float(np.mean(np.concatenate([*near.values()])))
+        result["rtfx"] = self.audio_seconds / self.decode_seconds
+        result["utterances"] = len(self.failures)
+        return {name: round(value, 4) for name, value in result.items() if value is not None}
 
 
 def _near(decoded: Decoded, log_probs: np.ndarray, ids: Sequence[int]) -> list[bool]:
@@ -197,8 +197,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _variants(options: argparse.Namespace, folder: Path) -> list[Variant]:
     # other toolkits' recognisers have no card to write into, and tokens that no CTC of ours knows
-    found = [info for info in recogniser.variants(folder) if info.card and info.checkpoint]
-    names = [info.name for info in found]
+    trained = [info for info in recogniser.variants(folder) if info.card and info.checkpoint]
+    names = [info.name for info in trained]
     if options.variants:
         wanted = options.variants.split(",")
         if missing := [name for name in wanted if name not in names]:

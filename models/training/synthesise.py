@@ -68,7 +68,9 @@ def require_engines(names: Iterable[str]) -> None:
     """
     for name in names:
         packages, how = NEEDED.get(name, ((), "apt install flite"))
-        there = all(find_spec(each) for each in packages) if packages else shutil.which("flite")
+        there = (
+            all(find_spec(package) for package in packages) if packages else shutil.which("flite")
+        )
         if not there:
             raise ValueError(f"the voice {name} is not installed: {how}, or choose other --voices")
 
@@ -81,7 +83,7 @@ def transcript(text: str) -> str:
 
 def phrases(sentences: list[str], rng: random.Random) -> list[str]:
     """Clauses of up to 16 words, from sentences whose spelling is how they are spoken."""
-    found = []
+    phrases = []
     for sentence in sentences:
         if re.search(r"[^A-Za-z ,.;:'\"!?()-]|\b[A-Z][A-Za-z]{0,4}\.|[A-Z]{2}", sentence):
             continue  # abbreviations, initials, symbols: the voice would say something else
@@ -95,8 +97,8 @@ def phrases(sentences: list[str], rng: random.Random) -> list[str]:
             for start in range(0, len(words), limit):
                 phrase = " ".join(words[start : start + limit]).strip(" ,;:-")
                 if len(transcript(phrase)) >= 6:
-                    found.append(phrase)
-    return found
+                    phrases.append(phrase)
+    return phrases
 
 
 def voices(text: str) -> dict[str, float]:

@@ -90,11 +90,11 @@ def open_data(options: argparse.Namespace, starts: Starts) -> Data:
 
 def read_starts(options: argparse.Namespace) -> Starts:
     """The checkpoints to start from, by the part they hold."""
-    found = {}
+    starts = {}
     for path in options.init:
         card = read_start(path, recipes.part_names(options))
-        found[card.name] = (path, card)
-    return found
+        starts[card.name] = (path, card)
+    return starts
 
 
 def _check_folder(folder: Path, variant: str) -> None:

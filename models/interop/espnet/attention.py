@@ -121,10 +121,10 @@ def _by_layer(state_dict: Mapping[str, Tensor], heads: int) -> dict[str, list[Te
     for name, tensor in state_dict.items():
         layer, *head, kind = name.split(".")
         layers.setdefault(f"{layer}.{kind}", {})[int(head[0]) if head else 0] = tensor
-    for name, found in layers.items():
-        if sorted(found) != list(range(1 if name == "mlp_o.weight" else heads)):
-            raise ValueError(f"{name} has the heads {sorted(found)}, not {heads} in all")
-    return {name: [found[head] for head in sorted(found)] for name, found in layers.items()}
+    for name, tensors in layers.items():
+        if sorted(tensors) != list(range(1 if name == "mlp_o.weight" else heads)):
+            raise ValueError(f"{name} has the heads {sorted(tensors)}, not {heads} in all")
+    return {name: [tensors[head] for head in sorted(tensors)] for name, tensors in layers.items()}
 
 
 def _same_width(atype: str, filters: Sequence[Tensor], kernel: int) -> list[Tensor]:
@@ -133,8 +133,8 @@ def _same_width(atype: str, filters: Sequence[Tensor], kernel: int) -> list[Tens
     if atype == "multi_head_multi_res_loc":
         radii = [head_radius(head, len(filters), kernel) for head in range(len(filters))]
         widths = [2 * radius + 1 for radius in radii]
-    if widths != (found := [item.size(-1) for item in filters]):
-        raise ValueError(f"the filters have {found} taps, not {widths}")
+    if widths != (taps := [item.size(-1) for item in filters]):
+        raise ValueError(f"the filters have {taps} taps, not {widths}")
     return [F.pad(item[:, 0], [(kernel - item.size(-1)) // 2] * 2) for item in filters]
 
 

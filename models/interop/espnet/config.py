@@ -139,7 +139,7 @@ def _values(path: Path) -> Any:
 def _only(name: str, value: Any, *accepted: Any) -> None:
     """Refuse a setting that AttnScope has no equal of."""
     if value not in accepted:
-        known = " or ".join(repr(each) for each in accepted)
+        known = " or ".join(repr(choice) for choice in accepted)
         raise CheckpointError(f"the model has {name} = {value!r}, AttnScope reads {known}")
 
 
@@ -188,8 +188,8 @@ def _first_encoder(size: int, args: Mapping[str, Any]) -> EncoderSizes:
     layers = int(args["elayers"])
     steps = [1] * layers
     if projected and not vgg:  # the first number would be of the input, which is not subsampled
-        asked = [int(step) for step in str(args.get("subsample", "1")).split("_")]
-        steps = [*asked[1 : layers + 1], *steps][:layers]
+        subsampling = [int(step) for step in str(args.get("subsample", "1")).split("_")]
+        steps = [*subsampling[1 : layers + 1], *steps][:layers]
     return EncoderSizes(
         size=size,
         vgg=vgg,
@@ -261,8 +261,8 @@ def _second_encoder(values: Mapping[str, Any], size: int) -> EncoderSizes:
     _only("in_channel", conf.get("in_channel", 1), 1)
     steps = [1] * layers
     if projected and not vgg:
-        asked = conf.get("subsample", (2, 2, 1, 1))
-        steps = [*(int(step) for step in asked or ()), *steps][:layers]
+        subsampling = conf.get("subsample", (2, 2, 1, 1))
+        steps = [*(int(step) for step in subsampling or ()), *steps][:layers]
     cell = conf.get("rnn_type", "lstm")
     _only("encoder's rnn_type", cell, "lstm", "gru")
     return EncoderSizes(

@@ -75,7 +75,7 @@ class ProjectedLayers(nn.Module):
         super().__init__()
         inputs = [size] + [sizes.output] * (sizes.layers - 1)
         width = sizes.units * (1 + sizes.bidirectional)
-        self.layers = nn.ModuleList(_recurrence(each, 1, sizes) for each in inputs)
+        self.layers = nn.ModuleList(_recurrence(input_size, 1, sizes) for input_size in inputs)
         self.projections = nn.ModuleList(nn.Linear(width, sizes.output) for _ in inputs)
         self.subsampling = sizes.subsampling
 
@@ -115,10 +115,10 @@ _NAMES = (  # of ESPnet's state dict, and ours
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict from that of ESPnet's encoder (names ``0.birnn0.weight_ih_l0``)."""
-    found = {}
+    renamed_state = {}
     for name, tensor in state.items():
         ours = name.partition(".")[2]  # without the number of the stage
         for pattern, replacement in _NAMES:
             ours = re.sub(pattern, replacement, ours)
-        found[ours] = tensor
-    return found
+        renamed_state[ours] = tensor
+    return renamed_state

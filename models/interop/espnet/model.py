@@ -69,11 +69,11 @@ def load_rnn_model(
             raise
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{weights.name} does not fit {config.name}: {reason}") from None
-    found = name or f"{FAMILY}-{options.decoder.atype}"
+    variant_name = name or f"{FAMILY}-{options.decoder.atype}"
     modules = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
     parameters = sum(parameter.numel() for parameter in modules.parameters())
     title = f"ESPnet {options.version}: {options.decoder.atype}"
-    info = VariantInfo(found, FAMILY, title, PAPER, parameters, weights, None)
+    info = VariantInfo(variant_name, FAMILY, title, PAPER, parameters, weights, None)
     features = _features(state, options, (config.parent, weights.parent))
     return EspnetVariant(info, alphabet, decoder.eval(), encoder.eval(), ctc, features, options)
 
@@ -99,14 +99,14 @@ class EspnetVariant(Variant):
     @torch.inference_mode()
     def listen(self, recordings: Sequence[Recording]) -> Encoded:
         """Recordings as this model's own encoder hears them."""
-        features = [self.features(torch.from_numpy(each.samples)) for each in recordings]
+        features = [self.features(torch.from_numpy(recording.samples)) for recording in recordings]
         frames, lengths = self.encoder.encode(features)
         log_probs = None if self.ctc is None else self.ctc(frames).log_softmax(-1)
         speech = tuple(
-            speech_frames(each.samples, SAMPLE_RATE, size, self.frame_seconds)
-            for each, size in zip(recordings, lengths.tolist(), strict=True)
+            speech_frames(recording.samples, SAMPLE_RATE, size, self.frame_seconds)
+            for recording, size in zip(recordings, lengths.tolist(), strict=True)
         )
-        seconds = tuple(each.seconds for each in recordings)
+        seconds = tuple(recording.seconds for recording in recordings)
         return Encoded(
             frames, lengths, log_probs, self.frame_seconds, speech, seconds,
             recordings=tuple(recordings), listener=self.own_encoder,
@@ -169,10 +169,10 @@ def _prefix(options: RnnConfig, part: str) -> str:
 
 def _part(state: State, prefix: str) -> dict[str, Tensor]:
     """The tensors below a prefix, by the rest of their names."""
-    found = {k.removeprefix(prefix): v.float() for k, v in state.items() if k.startswith(prefix)}
-    if not found:
+    part = {k.removeprefix(prefix): v.float() for k, v in state.items() if k.startswith(prefix)}
+    if not part:
         raise CheckpointError(f"the weights hold nothing called {prefix}*")
-    return found
+    return part
 
 
 def _ctc(state: State, options: RnnConfig) -> nn.Linear | None:
@@ -206,9 +206,9 @@ def _decoder(state: State, options: RnnConfig, vocabulary: int) -> LSTMDecoder:
         layers=sizes.layers,
         context_residual=sizes.context_residual,
     )
-    found = _part(state, _prefix(options, "decoder"))
+    decoder_state = _part(state, _prefix(options, "decoder"))
     for part, theirs in (("embedding", "embed."), ("cells", "decoder."), ("output", "output.")):
-        getattr(decoder, part).load_state_dict(_part(found, theirs))
+        getattr(decoder, part).load_state_dict(_part(decoder_state, theirs))
     return decoder
 
 
@@ -231,5 +231,5 @@ def _statistics(state: State, options: RnnConfig, folders: Sequence[Path]) -> St
         return Statistics(mean, deviation)
     files = [Path(wanted.stats)] if wanted.stats else []
     files += [folder / name for folder in folders for name in STATISTICS]
-    found = next((file for file in files if file.is_file()), None)
-    return None if found is None else read_statistics(found, wanted.bins)
+    path = next((file for file in files if file.is_file()), None)
+    return None if path is None else read_statistics(path, wanted.bins)

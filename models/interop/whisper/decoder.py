@@ -149,16 +149,16 @@ class WhisperDecoder(Decoder):
         intervention: Intervention | None,
     ) -> tuple[Tensor, Tensor]:
         """Cross-attention: (batch, dim), and (batch, heads, frames) weights."""
-        attention, asked = layer.encoder_attn, intervention or Intervention()
+        attention, change = layer.encoder_attn, intervention or Intervention()
         normed = layer.encoder_attn_layer_norm(hidden)[:, None]
         query = split_heads(attention.q_proj(normed) * attention.scaling, self.heads)
         energies = products(query, cross.keys.mT)[:, :, 0]  # (batch, heads, window)
-        if "content" in asked.dropped:
+        if "content" in change.dropped:
             energies = torch.zeros_like(energies)
-        energies = energies / asked.temperature
+        energies = energies / change.temperature
         seen, size = energies[:, :, : valid.shape[-1]], valid.shape[-1]
-        if asked.allowed is not None:
-            seen = seen.masked_fill(~asked.frames(valid), NEVER)
+        if change.allowed is not None:
+            seen = seen.masked_fill(~change.frames(valid), NEVER)
             energies = torch.full_like(energies, NEVER)
             energies[:, :, :size] = seen
         maps = seen.masked_fill(~valid, NEVER).softmax(-1)
@@ -196,6 +196,6 @@ class Windowed(Decoder):
 
 def _mask(size: int, numbers: tuple[int, ...]) -> Tensor:
     """(size,) bool: True at the numbers, those out of range left out."""
-    found = torch.zeros(size, dtype=torch.bool)
-    found[[number for number in numbers if 0 <= number < size]] = True
-    return found
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[[number for number in numbers if 0 <= number < size]] = True
+    return mask

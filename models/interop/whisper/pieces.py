@@ -33,19 +33,19 @@ class ByteAlphabet:
 
     def pieces(self, numbers: Sequence[int]) -> list[Piece]:
         """Pieces of text in order; special tokens are pieces by themselves, as ``<|...|>``."""
-        found: list[Piece] = []
+        pieces: list[Piece] = []
         kept, start = b"", 0
 
         def flush(end: int) -> None:
             nonlocal kept
             if end > start and kept:
-                found.append(Piece(kept.decode("utf-8", errors="replace"), start, end))
+                pieces.append(Piece(kept.decode("utf-8", errors="replace"), start, end))
             kept = b""
 
         for place, number in enumerate(numbers):
             if number in self.special:
                 flush(place)
-                found.append(Piece(self.tokens[number], place, place + 1))
+                pieces.append(Piece(self.tokens[number], place, place + 1))
                 start = place + 1
                 continue
             kept += token_bytes(self.tokens[number])
@@ -53,7 +53,7 @@ class ByteAlphabet:
                 flush(place + 1)
                 start = place + 1
         flush(len(numbers))
-        return found
+        return pieces
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text, special tokens left out."""

@@ -100,11 +100,11 @@ def load(
     model, tokenizer, extractor = _pretrained(path_or_name)
     alphabet = _alphabet(tokenizer, model)
     prompt = _prompt(model, alphabet, language)
-    found = name or default_name(str(path_or_name))
+    variant_name = name or default_name(str(path_or_name))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     title = f"Whisper: {Path(str(path_or_name)).name.removeprefix('whisper-')}"
     folder = Path(path_or_name)
-    info = VariantInfo(found, FAMILY, title, PAPER, parameters, folder, None)
+    info = VariantInfo(variant_name, FAMILY, title, PAPER, parameters, folder, None)
     return WhisperVariant(info, alphabet, WhisperDecoder(model, prompt).eval(), extractor)
 
 
@@ -143,11 +143,11 @@ class WhisperVariant(Variant):
         parts: list[list[Tensor]] = [[] for _ in recordings]
         for window, heard in zip(windows, states, strict=True):
             parts[window.recording].append(heard[: window.frames])
-        joined = [torch.cat(each) for each in parts]
+        joined = [torch.cat(item) for item in parts]
         lengths = torch.tensor([len(frames) for frames in joined])
         speech = tuple(
-            speech_frames(each.samples, SAMPLE_RATE, size, self.frame_seconds)
-            for each, size in zip(recordings, lengths.tolist(), strict=True)
+            speech_frames(item.samples, SAMPLE_RATE, size, self.frame_seconds)
+            for item, size in zip(recordings, lengths.tolist(), strict=True)
         )
         return HeardWindows(
             torch.nn.utils.rnn.pad_sequence(joined, batch_first=True),
@@ -155,7 +155,7 @@ class WhisperVariant(Variant):
             None,
             self.frame_seconds,
             speech,
-            tuple(each.seconds for each in recordings),
+            tuple(item.seconds for item in recordings),
             recordings=tuple(recordings),
             listener=self.own_encoder,
             windows=tuple(windows),
@@ -181,12 +181,12 @@ class WhisperVariant(Variant):
         heard = self.heard(encoded)
         options = replace(options or SearchOptions(), ctc_weight=0.0, lm_weight=0.0, word_bonus=0.0)
         started = time.perf_counter()
-        found = self._search(heard, options)
+        hypotheses = self._search(heard, options)
         seconds = (time.perf_counter() - started) / max(1, len(heard.recordings))
         parts: list[list[tuple[Window, list[Hypothesis]]]] = [[] for _ in heard.recordings]
-        for window, best in zip(heard.windows, found, strict=True):
+        for window, best in zip(heard.windows, hypotheses, strict=True):
             parts[window.recording].append((window, best))
-        return [self._joined(heard, row, each, seconds) for row, each in enumerate(parts)]
+        return [self._joined(heard, row, windows, seconds) for row, windows in enumerate(parts)]
 
     def _search(self, heard: HeardWindows, options: SearchOptions) -> list[list[Hypothesis]]:
         """Hypotheses of every window; those with the same limit are decoded together.
@@ -198,7 +198,7 @@ class WhisperVariant(Variant):
         for number, window in enumerate(heard.windows):
             ratio = min(options.max_length_ratio, positions / window.frames)
             groups.setdefault(ratio, []).append(number)
-        found: list[list[Hypothesis]] = [[] for _ in heard.windows]
+        by_window: list[list[Hypothesis]] = [[] for _ in heard.windows]
         for ratio, numbers in groups.items():
             states = heard.states[numbers]
             sizes = torch.tensor([heard.windows[number].frames for number in numbers])
@@ -207,8 +207,8 @@ class WhisperVariant(Variant):
                 replace(options, max_length_ratio=ratio), frame_seconds=self.frame_seconds,
             )  # fmt: skip
             for number, hypotheses in zip(numbers, best, strict=True):
-                found[number] = hypotheses
-        return found
+                by_window[number] = hypotheses
+        return by_window
 
     def _joined(
         self,
@@ -222,17 +222,19 @@ class WhisperVariant(Variant):
             _Spoken(window, best, self.alphabet.pieces(best.tokens)) for window, (best, *_) in parts
         ]
         maps = _side_by_side(spoken, int(heard.lengths[row]))
-        text = " ".join(filter(None, (self.alphabet.decode(each.best.tokens) for each in spoken)))
+        text = " ".join(
+            filter(None, (self.alphabet.decode(segment.best.tokens) for segment in spoken))
+        )
         alignment = Alignment.from_arrays(
             maps.reshape(self.decoder.map_layers, -1, *maps.shape[1:]),
-            [piece.text for each in spoken for piece in each.pieces],
+            [piece.text for segment in spoken for piece in segment.pieces],
             self.frame_seconds,
             speech=heard.speech[row],
-            ended=all(each.best.ended for each in spoken),
+            ended=all(segment.best.ended for segment in spoken),
             text=text,
             variant=self.name,
         )
-        sums = [each.best.log_probs[span].sum() for each in spoken for span in each.spans]
+        sums = [segment.best.log_probs[span].sum() for segment in spoken for span in segment.spans]
         others = parts[0][1][1:] if len(parts) == 1 else []
         alternatives = tuple(self.alphabet.decode(other.tokens) for other in others)
         return Decoded(text, alignment, np.array(sums, np.float32), seconds, alternatives)
@@ -246,14 +248,14 @@ def _side_by_side(spoken: Sequence[_Spoken], frames: int) -> np.ndarray:
     MemoryError
         Where the maps are too large.
     """
-    heads, tokens = len(spoken[0].best.weights), sum(len(each.pieces) for each in spoken)
+    heads, tokens = len(spoken[0].best.weights), sum(len(window.pieces) for window in spoken)
     size = 4 * heads * tokens * frames
     require(size * (1 + MEASURING), available_bytes(), f"the maps of {tokens} tokens")
     maps, token, frame = np.zeros((heads, tokens, frames), np.float32), 0, 0
-    for each in spoken:
-        end = frame + each.window.frames
-        for span in each.spans:
-            maps[:, token, frame:end] = each.best.weights[:, span].mean(axis=1)
+    for window in spoken:
+        end = frame + window.window.frames
+        for span in window.spans:
+            maps[:, token, frame:end] = window.best.weights[:, span].mean(axis=1)
             token += 1
         frame = end
     maps.flags.writeable = False  # so that nobody needs a copy
@@ -262,7 +264,7 @@ def _side_by_side(spoken: Sequence[_Spoken], frames: int) -> np.ndarray:
 
 def cut(samples: np.ndarray, window: int) -> list[tuple[int, int]]:
     """(start, end) of stretches no longer than `window` samples, cut where it is quietest."""
-    found, start = [], 0
+    spans, start = [], 0
     while len(samples) - start > window:
         earliest = start + int(CUT_FROM * window)
         width = max(1, min(int(QUIET_SECONDS * SAMPLE_RATE), (window - earliest + start) // 2))
@@ -270,9 +272,9 @@ def cut(samples: np.ndarray, window: int) -> list[tuple[int, int]]:
         quietest = int((power[width:] - power[:-width]).argmin()) + width // 2
         end = earliest + quietest
         end = start + max(1, (end - start) // FRAME) * FRAME  # whole frames, so that times add up
-        found.append((start, end))
+        spans.append((start, end))
         start = end
-    return [*found, (start, len(samples))]
+    return [*spans, (start, len(samples))]
 
 
 def _samples(recordings: Sequence[Recording], window: Window) -> np.ndarray:
