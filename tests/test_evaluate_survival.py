@@ -1,5 +1,7 @@
 """Evaluation that is killed, crashes, and meets other runs."""
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -152,6 +154,37 @@ def test_another_run_in_the_folder_is_refused(settings, tmp_path, monkeypatch, c
     with pytest.raises(RunError, match="differs in the recordings"):
         evaluate(replace(plan, items=lambda: iter(plain_items(3))))
     evaluate(plan)  # what was there is still whole
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place"),
+    [
+        ("run.json", {"variants": "ctc"}, r"variants must be a list, not a text"),
+        ("run.json", {"variants": [["ctc"]]}, r"variants\[0\] must be a text, not a list"),
+        ("run.json", {"search": {"beam": "2"}}, r"search.beam must be a whole number"),
+        ("run.json", {"max_seconds": 10**400}, r"max_seconds must be a smaller number"),
+        ("run.json", {"checkpoints": [1]}, r"checkpoints must be an object"),
+        ("run.json", {"normalizer": None}, r"normalizer must be a text, not null"),
+        ("summary.json", {"variants": {}}, r"variants must be a list"),
+        ("summary.json", {"variants": [{"name": 1}]}, r"variants\[0\].name must be a text"),
+        ("summary.json", {"utterances": -1}, r"utterances must be a whole number >= 0"),
+        ("summary.json", None, r"must be an object with names, not null"),
+        ("summary.json", "[" * 9_999, r"nests deeper"),
+    ],
+)
+def test_damaged_records_of_a_run_are_refused_naming_the_place(
+    settings, tmp_path, monkeypatch, name, change, place
+):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    out = tmp_path / "run"
+    evaluate(Plan(lambda: iter(plain_items(2)), settings, out, workers=1))
+    path = out / name
+    values = json.loads(path.read_text(encoding="utf-8"))
+    content = change if isinstance(change, str) else json.dumps(change and values | change)
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=rf"^{name} of run is damaged|^{name} is damaged") as error:
+        (load_settings if name == "run.json" else load_summary)(out)
+    assert re.search(place, str(error.value))
 
 
 def test_folders_with_other_things_are_left_alone(settings, tmp_path):

@@ -27,9 +27,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.evaluation.record import SummaryRecord
 from app.evaluation.rows import SCHEMA
-from app.evaluation.settings import RunError
+from app.evaluation.settings import SCHEMA as RUN_SCHEMA
+from app.evaluation.settings import RunError, Settings
+from models import schema
 from models.audio import plain
+from models.schema import SchemaError
 
 GROUP_ROWS = 32_768  # of one row group of the results: what is in memory when they are merged
 READ_ROWS = 8_192  # in memory when they are read bit by bit
@@ -94,7 +98,7 @@ class Folder:
         for number in numbers:
             if (path := self._bad(number)).exists():
                 for line in path.read_text(encoding="utf-8").splitlines():
-                    yield BadItem(**json.loads(line))
+                    yield schema.decode(line, BadItem)
 
     def write_errors(self, numbers: Sequence[int]) -> None:
         """Write ``errors.csv`` of these parts, in order."""
@@ -251,8 +255,8 @@ def load_results(run: Path | str, columns: Sequence[str] | None = None) -> pd.Da
     except FileNotFoundError:  # the run was finished meanwhile, its parts are gone
         tables = list(folder.tables(columns))
     if not tables:
-        schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-        tables = [schema.empty_table()]
+        wanted = SCHEMA.names if columns is None else columns
+        tables = [pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()]
     return pa.concat_tables(tables).to_pandas()
 
 
@@ -278,7 +282,10 @@ def load_settings(run: Path | str) -> dict[str, Any]:
     RunError
         Where the folder holds no run, or its record is damaged.
     """
-    return _json(opened(run).settings)
+    values = _json(opened(run).settings)
+    if values.get("schema") == RUN_SCHEMA:  # another version's may say anything else
+        Settings.from_json(values)
+    return values
 
 
 def load_summary(run: Path | str) -> dict[str, Any] | None:
@@ -290,11 +297,28 @@ def load_summary(run: Path | str) -> dict[str, Any] | None:
         Where the folder holds no run, or its summary is damaged.
     """
     folder = opened(run)
-    return _json(folder.summary) if folder.summary.exists() else None
+    if not folder.summary.exists():
+        return None
+    values = _json(folder.summary)
+    try:
+        schema.convert(values, SummaryRecord)
+    except SchemaError as error:
+        raise _damaged(folder.summary, error) from None
+    return values
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise RunError(f"{path.name} of {path.parent.name} is damaged; use another --out") from None
+        with path.open("rb") as file:
+            values = schema.values_of(file.read(schema.MAX_BYTES + 1))
+        return schema.convert(values, dict[str, Any])
+    except SchemaError as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        raise RunError(f"{path.name} cannot be read ({error.strerror})") from None
+
+
+def _damaged(path: Path, error: SchemaError) -> RunError:
+    return RunError(
+        f"{path.name} of {plain(path.parent.name)} is damaged ({error}); use another --out"
+    )

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models import checkpoint
+from app.evaluation.record import RunRecord
+from models import checkpoint, schema
 from models.decoding.search import SearchOptions
 from models.interop import external
 from models.recogniser import LANGUAGE_MODEL, checkpoint_folder
+from models.schema import SchemaError
 from models.variant import VariantInfo
 
 SCHEMA = 1
@@ -47,17 +49,25 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Settings":
-        """The settings of a run again."""
-        search = dict(values["search"])
-        search["window"] = tuple(search["window"]) if search["window"] else None
+        """The settings of a run again, from its ``run.json``.
+
+        Raises
+        ------
+        RunError
+            Naming what in it is missing or of another kind.
+        """
+        try:
+            record = schema.convert(values, RunRecord)
+        except SchemaError as error:
+            raise RunError(f"run.json is damaged ({error}); use another --out") from None
         return cls(
-            variants=tuple(values["variants"]),
-            search=SearchOptions(**search),
-            normalizer=values["normalizer"],
-            max_seconds=values["max_seconds"],
-            keep_alignments=values["keep_alignments"],
-            gap=values["gap"],
-            checkpoints=tuple(values["checkpoints"].items()),
+            variants=record.variants,
+            search=record.search,
+            normalizer=record.normalizer,
+            max_seconds=record.max_seconds,
+            keep_alignments=record.keep_alignments,
+            gap=record.gap,
+            checkpoints=tuple(record.checkpoints.items()),
         )
 
     def to_json(self) -> dict[str, Any]:

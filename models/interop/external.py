@@ -12,16 +12,17 @@ They are named in two places, both outside the reach of any page:
 Nothing is loaded, and no toolkit imported, before such a variant is asked for.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
+from models import schema
 from models.checkpoint import CheckpointError
+from models.schema import SchemaError
 
 VARIABLE = "ATTNSCOPE_EXTERNAL"
 FOLDER = "external"
@@ -103,6 +104,17 @@ def _in_variable() -> Iterator["External | CheckpointError"]:
                 yield error
 
 
+@dataclass(frozen=True)
+class _Named:
+    """The content of a file that names a recogniser."""
+
+    toolkit: Literal["espnet", "whisper"]
+    config: schema.Text = ""
+    weights: schema.Text = ""
+    model: schema.Text = ""
+    title: schema.Text | None = None
+
+
 def read(path: Path) -> External:
     """The recogniser that a file names.
 
@@ -112,22 +124,20 @@ def read(path: Path) -> External:
         Where the file is not of the form above.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError
-        values = json.loads(path.read_text(encoding="utf-8"))
-        toolkit = values["toolkit"]
-        sources = [values[field] for field in _FIELDS[toolkit]]
-        if not all(isinstance(source, str) and source for source in sources):
-            raise ValueError
-        title = str(values.get("title") or f"{_TITLES[toolkit]}: {path.stem}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        named = schema.read(path, _Named, MAX_BYTES)
+        sources = [getattr(named, name) for name in _FIELDS[named.toolkit]]
+        if not all(sources):
+            raise SchemaError("a file is not named")
+    except (OSError, SchemaError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
         raise CheckpointError(
-            f"{path.name} does not name a recogniser: it needs "
+            f"{path.name} does not name a recogniser ({said}): it needs "
             '"toolkit": "espnet" with "config" and "weights", or "whisper" with "model"'
         ) from None
-    beside = tuple(str(_beside(path.parent, source, toolkit)) for source in sources)
-    _check_files(toolkit, beside)
-    return External(_slug(path.stem), toolkit, beside, title[:80])
+    title = named.title or f"{_TITLES[named.toolkit]}: {path.stem}"
+    beside = tuple(str(_beside(path.parent, source, named.toolkit)) for source in sources)
+    _check_files(named.toolkit, beside)
+    return External(_slug(path.stem), named.toolkit, beside, title[:80])
 
 
 def _beside(folder: Path, source: str, toolkit: str) -> Path | str:

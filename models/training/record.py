@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from models import schema
 from models.corpora.utterance import TrainingError
+from models.schema import SchemaError
 
 FILE = "run.json"
 
@@ -20,12 +22,20 @@ class RunRecord:
 
 
 def read_record(folder: Path) -> RunRecord | None:
-    """The record of a run that was begun in a folder before."""
+    """The record of a run that was begun in a folder before.
+
+    Raises
+    ------
+    TrainingError
+        Where it is damaged.
+    """
     path = folder / FILE
     if not path.exists():
         return None
-    values = json.loads(path.read_text(encoding="utf-8"))
-    return RunRecord(**values | {"alphabet": tuple(values["alphabet"])})
+    try:
+        return schema.read(path, RunRecord)
+    except SchemaError as error:
+        raise TrainingError(f"{path} is damaged ({error}); name another folder") from None
 
 
 def begin(folder: Path, record: RunRecord) -> None:

@@ -3,7 +3,6 @@
 Only what AttnScope can rebuild exactly is accepted; everything else is refused by name.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from models.checkpoint import CheckpointError
 from models.features import SAMPLE_RATE
+from models.schema import SchemaError, values_of
 
 MAX_BYTES = 50_000_000  # of a configuration: token lists are long, nothing else is
 PITCH = {43: 40, 83: 80}  # features with Kaldi's three pitch values, and without them
@@ -121,9 +121,9 @@ def _values(path: Path) -> Any:
         raise CheckpointError(f"{path.name} is not a configuration of ESPnet") from None
     if path.suffix == ".json":
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise CheckpointError(f"{path.name} is not JSON") from None
+            return values_of(text)
+        except SchemaError as error:
+            raise CheckpointError(f"{path.name} is not JSON ({error})") from None
     try:
         import yaml
     except ModuleNotFoundError:
