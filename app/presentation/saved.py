@@ -13,12 +13,13 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import plotly.graph_objects as go
 import soundfile
+from msgspec import Meta
 
-from analysis.io.json_document import parse
 from app.presentation.clean import check_form, clean
 from app.presentation.deck import (
     LONGEST_CAPTION,
@@ -30,6 +31,8 @@ from app.presentation.deck import (
     Slide,
     Sound,
 )
+from models import schema
+from models.schema import SchemaError
 
 VERSION = 1
 MARK = "attnscope-set"  # id of the element that carries the set
@@ -90,13 +93,19 @@ def read(content: bytes) -> Deck:
     if found is None:
         raise SavedError(NOT_OURS)
     try:
-        return _deck(parse(_unpacked(found[1]), BYTES))
+        return _deck(schema.values_of(_unpacked(found[1]), BYTES))
     except SavedError:
         raise
+    except SchemaError as error:
+        raise SavedError(_damaged(str(error))) from None
     # Many unrelated errors, and Plotly's own.
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError,
             zlib.error, binascii.Error, soundfile.SoundFileError) as error:  # fmt: skip
         raise SavedError(DAMAGED) from error
+
+
+def _damaged(where: str) -> str:
+    return DAMAGED.replace("damaged", f"damaged ({where})")
 
 
 def _unpacked(text: bytes) -> bytes:
@@ -109,61 +118,89 @@ def _unpacked(text: bytes) -> bytes:
     return content
 
 
-def _deck(found: Any) -> Deck:
-    if found["attnscope"] != "presentation":
+@dataclass(frozen=True)
+class _Panel:
+    name: Annotated[str, Meta(max_length=500)]
+    head: Annotated[str, Meta(max_length=100_000)]
+    figure: dict[str, Any] | None
+    body: Annotated[str, Meta(max_length=2_000_000)]
+
+
+@dataclass(frozen=True)
+class _Slide:
+    title: Annotated[str, Meta(max_length=LONGEST_TITLE)]
+    caption: Annotated[str, Meta(max_length=LONGEST_CAPTION)]
+    page: Literal[tuple(PAGES)]
+    address: (
+        dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)]] | None
+    )
+    sound: str | None
+    panels: Annotated[tuple[_Panel, ...], Meta(min_length=1, max_length=PANELS)]
+
+
+@dataclass(frozen=True)
+class _Sound:
+    seconds: schema.Seconds
+    audio: str  # base64
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What a page carries."""
+
+    title: Annotated[str, Meta(max_length=LONGEST_TITLE)]
+    sounds: dict[Annotated[str, Meta(max_length=100)], _Sound]
+    slides: tuple[_Slide, ...]
+
+
+def _deck(values: Any) -> Deck:
+    if not isinstance(values, dict) or values.get("attnscope") != "presentation":
         raise SavedError(NOT_OURS)
-    if found["version"] != VERSION:
+    if values.get("version") != VERSION:
         raise SavedError("it was made by another version of AttnScope, which has to open it.")
-    if len(found["slides"]) > MOST:
+    slides = values.get("slides")
+    if isinstance(slides, list) and len(slides) > MOST:
         raise SavedError(f"it has more than {MOST} slides: split it.")
-    sounds = {digest: _sound(str(digest), each) for digest, each in found["sounds"].items()}
-    title = _text(found["title"], LONGEST_TITLE)
-    return Deck(title).added(*(_slide(each, sounds) for each in found["slides"]))
+    content = schema.convert(values, _Set)
+    sounds = {digest: _sound(digest, sound) for digest, sound in content.sounds.items()}
+    return Deck(content.title).added(
+        *(_slide(f"slides[{number}]", slide, sounds) for number, slide in enumerate(content.slides))
+    )
 
 
-def _text(value: Any, longest: int) -> str:
-    if not isinstance(value, str) or len(value) > longest:
-        raise ValueError("not a text, or too long")
-    value.encode()  # half a surrogate could not be written again
-    return value
-
-
-def _sound(digest: str, found: Any) -> Sound:
-    content = base64.b64decode(found["audio"], validate=True)
+def _sound(digest: str, sound: _Sound) -> Sound:
+    content = base64.b64decode(sound.audio, validate=True)
     info = soundfile.info(io.BytesIO(content))
-    seconds = float(found["seconds"])
-    if info.format != "OGG" or not math.isclose(info.duration, seconds, abs_tol=0.2):
-        raise ValueError("another sound than it says")
-    return Sound(_text(digest, 100), content, seconds)
+    if info.format != "OGG" or not math.isclose(info.duration, sound.seconds, abs_tol=0.2):
+        raise SavedError(_damaged("a recording is another than it says"))
+    return Sound(digest, content, sound.seconds)
 
 
-def _slide(found: Any, sounds: Mapping[str, Sound]) -> Slide:
-    page, address = found["page"], found["address"]
-    if page not in PAGES or not 0 < len(found["panels"]) <= PANELS:
-        raise ValueError("not a view")
-    if address is not None:
-        address = tuple((_text(name, 100), _text(value, 2_000)) for name, value in address.items())
+def _slide(place: str, slide: _Slide, sounds: Mapping[str, Sound]) -> Slide:
+    if slide.sound is not None and slide.sound not in sounds:
+        raise SavedError(_damaged(f"{place}.sound is not among the recordings"))
+    panels = (
+        _panel(f"{place}.panels[{number}]", panel) for number, panel in enumerate(slide.panels)
+    )
     return Slide(
-        _text(found["title"], LONGEST_TITLE),
-        tuple(_panel(each) for each in found["panels"]),
-        page,
-        address,
-        None if found["sound"] is None else sounds[found["sound"]],
-        _text(found["caption"], LONGEST_CAPTION),
+        slide.title,
+        tuple(panels),
+        slide.page,
+        None if slide.address is None else tuple(slide.address.items()),
+        None if slide.sound is None else sounds[slide.sound],
+        slide.caption,
     )
 
 
-def _panel(found: Any) -> Panel:
-    return Panel(
-        _text(found["name"], 500),
-        _html(found["head"], 100_000),
-        _figure(found["figure"]),
-        _html(found["body"], 2_000_000),
-    )
+def _panel(place: str, panel: _Panel) -> Panel:
+    try:
+        return Panel(panel.name, _html(panel.head), _figure(panel.figure), _html(panel.body))
+    # Many unrelated errors, and Plotly's own.
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise SavedError(_damaged(f"{place} is not what a view consists of")) from error
 
 
-def _html(value: Any, longest: int) -> str:
-    text = _text(value, longest)
+def _html(text: str) -> str:
     check_form(text)
     return clean(text)
 
