@@ -116,7 +116,7 @@ class Models:
 
 def compare(
     recording: Recording,
-    names: Sequence[str] | None,
+    infos: Sequence[VariantInfo],
     options: SearchOptions,
     reference: str | None = None,
     *,
@@ -126,15 +126,15 @@ def compare(
 ) -> Iterator[VariantResult]:
     """Decode a recording by each variant; yields a result as soon as a variant finishes.
 
-    The names are checked at once, the recording is encoded when the first result is asked for, and
-    that encoding serves every variant.
+    The recording is encoded when the first result is asked for, and that encoding serves every
+    variant.
 
     Parameters
     ----------
     recording
         From `models.audio.load`.
-    names
-        Variants in any order; None for all that have a checkpoint.
+    infos
+        Variants that have a checkpoint, from `Models.choose`; results come in their order.
     options
         One set for all, so that what differs between results is the attention.
     reference
@@ -149,23 +149,18 @@ def compare(
     MemoryError
         Where maps do not fit into the memory and nobody wants to be told.
     """
-    chosen = models.choose(names)
-
-    def results() -> Iterator[VariantResult]:
-        encoded = models.encode(recording, infos=chosen)
-        for info in chosen:
-            variant = models.variant(info.name)
-            try:
-                decoded = variant.decode(encoded, options, models.language_model(options))[0]
-                result = assess(info, variant, encoded, 0, decoded, reference, normalizer)
-            except MemoryError as error:
-                if failed is None:
-                    raise
-                failed(info, error)
-            else:
-                yield result
-
-    return results()
+    encoded = models.encode(recording, infos=infos)
+    for info in infos:
+        variant = models.variant(info.name)
+        try:
+            decoded = variant.decode(encoded, options, models.language_model(options))[0]
+            result = assess(info, variant, encoded, 0, decoded, reference, normalizer)
+        except MemoryError as error:
+            if failed is None:
+                raise
+            failed(info, error)
+        else:
+            yield result
 
 
 def too_large(name: str, seconds: float) -> str:

@@ -90,7 +90,12 @@ def _ratio(options: Namespace) -> float:
 
 def _compare(theirs, ours: LSTMDecoder, weight: float, options: Namespace) -> dict[str, Any]:
     encoded, lengths, ctc = recordings(options.recordings, options.seconds)
-    asked = SearchOptions(options.beam, _ratio(options), ctc_weight=weight, length_normalised=False)
+    asked = SearchOptions(
+        beam=options.beam,
+        max_length_ratio=_ratio(options),
+        ctc_weight=weight,
+        length_normalised=False,
+    )
     heard = ctc[0] if weight else None  # else ESPnet would compute what is weighed with zero
     actions = {
         "espnet": partial(espnet_search, theirs, encoded[0], heard, options, ctc_weight=weight),

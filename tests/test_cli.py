@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app.cli import compare
+from app import comparison
 from app.cli.main import main
 from models.checkpoint import Card
 from models.decoders.registry import decoders
@@ -110,13 +110,13 @@ def test_clips_of_one_name_keep_their_own_maps(capsys, tmp_path):
 
 def test_what_is_asked_of_the_search_reaches_it(capsys, clip, monkeypatch):
     seen = []
-    real = compare.comparison.compare
+    real = comparison.compare
 
-    def spy(recording, names, options, *rest, **named):
+    def spy(recording, infos, options, *rest, **named):
         seen.append(options)
-        return real(recording, names, options, *rest, **named)
+        return real(recording, infos, options, *rest, **named)
 
-    monkeypatch.setattr(compare.comparison, "compare", spy)
+    monkeypatch.setattr(comparison, "compare", spy)
     arguments = ("--variants", "dot", "--beam", 3, "--ctc-weight", 0.3)
     arguments += ("--temperature", 0.5, "--window", "1,2.5")
     assert run(capsys, "compare", clip, *arguments)[0] == 0
@@ -272,7 +272,7 @@ def test_help_has_examples(capsys, command):
 
 
 def test_an_unexpected_error_is_one_sentence(capsys, clip, monkeypatch):
-    monkeypatch.setattr(compare.comparison, "compare", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(comparison, "compare", lambda *_, **__: 1 / 0)
     status, _, err = run(capsys, "compare", clip)
     assert status == 1
     assert "internal error (ZeroDivisionError" in err
@@ -285,7 +285,7 @@ def test_an_interruption_is_no_traceback(capsys, clip, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare.comparison, "compare", interrupt)
+    monkeypatch.setattr(comparison, "compare", interrupt)
     status, _, err = run(capsys, "compare", clip)
     assert (status, err.splitlines()[-1]) == (1, "attnscope: stopped")
 

@@ -39,7 +39,7 @@ def test_a_recording_is_encoded_once_and_results_come_one_by_one(recording, mode
     monkeypatch.setattr(
         recogniser, "encode", lambda *given, real=recogniser.encode: calls.append(1) or real(*given)
     )
-    results = compare(recording, None, SearchOptions(), models=models)
+    results = compare(recording, models.choose(), SearchOptions(), models=models)
     assert not calls  # nothing happens until the first result is asked for
     first = next(results)
     assert calls == [1]
@@ -50,18 +50,18 @@ def test_a_recording_is_encoded_once_and_results_come_one_by_one(recording, mode
 
 def test_variants_come_in_display_order_whatever_the_order_asked(recording, models):
     names = ["ctc", "location", "dot"]
-    results = list(compare(recording, names, SearchOptions(), models=models))
+    results = list(compare(recording, models.choose(names), SearchOptions(), models=models))
     assert [result.info.name for result in results] == ["dot", "location", "ctc"]
 
 
 def test_without_a_reference_there_is_no_score_and_with_one_every_variant_has_it(recording, models):
-    (plain,) = compare(recording, ["dot"], SearchOptions(), models=models)
+    (plain,) = compare(recording, models.choose(["dot"]), SearchOptions(), models=models)
     assert plain.score is None
     said = plain.decoded.text
-    (perfect,) = compare(recording, ["dot"], SearchOptions(), said, models=models)
+    (perfect,) = compare(recording, models.choose(["dot"]), SearchOptions(), said, models=models)
     assert perfect.score.wer == 0
     assert perfect.decoded.alignment.reference == said
-    (empty,) = compare(recording, ["dot"], SearchOptions(), "", models=models)
+    (empty,) = compare(recording, models.choose(["dot"]), SearchOptions(), "", models=models)
     assert empty.score.wer is None
     assert empty.score.words.insertions == len(said.split())
 
@@ -74,7 +74,7 @@ def test_the_diagnosis_is_given_ctc_and_the_numbers_of_the_tokens(recording, mod
         return diagnose(alignment, **evidence)
 
     monkeypatch.setattr(comparison, "diagnose", spy)
-    list(compare(recording, ["location", "ctc"], SearchOptions(), models=models))
+    list(compare(recording, models.choose(["location", "ctc"]), SearchOptions(), models=models))
     tokens = models.variant("location").alphabet.tokens
     for alignment, evidence in given:
         assert alignment.tokens == tuple(tokens[number] for number in evidence["token_ids"])
@@ -97,12 +97,12 @@ def test_heads_that_attend_to_a_global_token_are_sinks(recording, models, ctc):
 
 
 @pytest.mark.parametrize("names", [["nothing"], ["dot", "nothing"], []])
-def test_unknown_variants_are_refused_with_a_list_before_any_work(recording, models, names):
+def test_unknown_variants_are_refused_with_a_list(models, names):
     with pytest.raises(CheckpointError, match=r"available: .*dot, .*location.*ctc"):
-        compare(recording, names, SearchOptions(), models=models)
+        models.choose(names)
 
 
-def test_variants_without_checkpoint_are_refused(recording, checkpoints, tmp_path):
+def test_variants_without_checkpoint_are_refused(checkpoints, tmp_path):
     for name in ("encoder", "dot"):
         for ending in (".json", ".safetensors"):
             (tmp_path / f"{name}{ending}").write_bytes(
@@ -111,9 +111,9 @@ def test_variants_without_checkpoint_are_refused(recording, checkpoints, tmp_pat
     models = Models(tmp_path)
     assert [info.name for info in models.choose()] == ["dot", "ctc"]
     with pytest.raises(CheckpointError, match="'location' has no checkpoint; available: dot, ctc"):
-        compare(recording, ["location"], SearchOptions(), models=models)
+        models.choose(["location"])
     with pytest.raises(CheckpointError, match="no checkpoints were found"):
-        compare(recording, None, SearchOptions(), models=Models(tmp_path / "nowhere"))
+        Models(tmp_path / "nowhere").choose()
 
 
 def test_threads_share_models_and_get_the_results_of_one(checkpoints, recording, monkeypatch):
@@ -127,7 +127,9 @@ def test_threads_share_models_and_get_the_results_of_one(checkpoints, recording,
     texts: list[tuple[str, ...]] = []
 
     def work() -> None:
-        results = compare(recording, ["dot", "coverage"], SearchOptions(), models=models)
+        results = compare(
+            recording, models.choose(["dot", "coverage"]), SearchOptions(), models=models
+        )
         texts.append(tuple(result.decoded.text for result in results))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -142,7 +144,9 @@ def test_threads_share_models_and_get_the_results_of_one(checkpoints, recording,
 
 def test_json_is_the_documented_format_to_the_letter(recording, models):
     names = ["additive", "multi_head_loc", "ctc"]
-    results = tuple(compare(recording, names, SearchOptions(), "no no", models=models))
+    results = tuple(
+        compare(recording, models.choose(names), SearchOptions(), "no no", models=models)
+    )
     clip = ClipResult(recording, "some/hum.wav", "no no", results)
     values = to_json([clip])
     assert json.loads(json.dumps(values, allow_nan=False)) == values
@@ -190,7 +194,7 @@ def check_variant(variant: dict) -> None:
 
 
 def test_json_without_a_reference_has_nulls(recording, models):
-    results = tuple(compare(recording, ["dot"], SearchOptions(), models=models))
+    results = tuple(compare(recording, models.choose(["dot"]), SearchOptions(), models=models))
     (found,) = to_json([ClipResult(recording, "a.wav", None, results, "english")])["clips"]
     assert found["reference"] is None
     assert found["normalizer"] == "english"
@@ -200,11 +204,11 @@ def test_json_without_a_reference_has_nulls(recording, models):
 
 def test_a_shared_encoding_serves_every_variant(recording, models):
     """The map of every variant covers the same frames of 40 ms, with the same voice activity."""
-    results = list(compare(recording, None, SearchOptions(), models=models))
+    results = list(compare(recording, models.choose(), SearchOptions(), models=models))
     assert {result.decoded.alignment.frames for result in results} == {30}
     masks = {result.decoded.alignment.speech.tobytes() for result in results}
     assert len(masks) == 1
     assert comparison.SCHEMA == 1
     longer = replace(recording, samples=hum(2.0))
-    (other,) = compare(longer, ["dot"], SearchOptions(), models=models)
+    (other,) = compare(longer, models.choose(["dot"]), SearchOptions(), models=models)
     assert other.decoded.alignment.frames == 50

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
-from app.cli import compare
 from app.cli.main import main
 from app.export import clips as clip_export
+from models import audio
 from tests.support.recordings import hum
 
 TEXTS = ("ctm", "TextGrid", "srt", "vtt", "json", "npz")
@@ -111,7 +111,7 @@ def test_unknown_formats_are_wrong_usage(use_checkpoints, clip, tmp_path, capsys
 def test_a_folder_that_cannot_be_is_found_before_decoding(
     use_checkpoints, clip, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(compare, "load", lambda *_, **__: pytest.fail("decoding began"))
+    monkeypatch.setattr(audio, "load", lambda *_, **__: pytest.fail("decoding began"))
     (tmp_path / "out").write_text("a file")
     assert main(["compare", str(clip), "--export", str(tmp_path / "out")]) == 1
     assert f"attnscope: {tmp_path / 'out'}: File exists" in capsys.readouterr().err

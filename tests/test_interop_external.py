@@ -222,7 +222,9 @@ def test_they_are_listed_after_ours_and_decode_beside_them(pointers):
     names = [info.name for info in Models().infos()]
     assert names[-3:] == ["ctc", "their-rnn", "their-whisper"]
     chosen = ["dot", "their-rnn", "their-whisper"]
-    results = list(compare(Recording(hum(0.7), 16_000), chosen, OPTIONS, "no no", models=Models()))
+    models = Models()
+    infos = models.choose(chosen)
+    results = list(compare(Recording(hum(0.7), 16_000), infos, OPTIONS, "no no", models=models))
     assert [result.info.name for result in results] == chosen
     assert [result.decoded.alignment.frame_seconds for result in results] == [
         0.04, pytest.approx(0.04), 0.02,
@@ -242,17 +244,20 @@ def test_one_encoding_serves_decoding_and_diagnosis(pointers, monkeypatch):
     monkeypatch.setattr(
         variant, "listen", lambda given, real=variant.listen: heard.append(given) or real(given)
     )
-    list(compare(Recording(hum(0.5), 16_000), ["their-rnn"], OPTIONS, models=models))
+    infos = models.choose(["their-rnn"])
+    list(compare(Recording(hum(0.5), 16_000), infos, OPTIONS, models=models))
     assert len(heard) == 1
 
 
 def test_they_need_no_encoder_of_ours(pointers):
     (pointers / "encoder.safetensors").unlink()
     recording = Recording(hum(0.5), 16_000)
-    results = list(compare(recording, ["their-whisper"], OPTIONS, models=Models()))
+    models = Models()
+    results = list(compare(recording, models.choose(["their-whisper"]), OPTIONS, models=models))
     assert results[0].decoded.alignment.layers == 2
+    infos = models.choose(["dot", "their-whisper"])
     with pytest.raises(CheckpointError):
-        list(compare(recording, ["dot", "their-whisper"], OPTIONS, models=Models()))
+        list(compare(recording, infos, OPTIONS, models=models))
 
 
 def test_an_encoding_without_recordings_says_what_is_missing(pointers):

@@ -47,7 +47,7 @@ def test_other_maps_would_be_noticed(checkpoints):
     options = speed.parser().parse_args(["--out", "x", *TINY])
     theirs, ours = peer.espnet_pair("location", options)
     encoded, lengths, _ = peer.recordings(1, 1.0)
-    asked = peer.SearchOptions(2, 0.2, length_normalised=False)
+    asked = peer.SearchOptions(beam=2, max_length_ratio=0.2, length_normalised=False)
     (found,) = peer.decode(ours, encoded, lengths, peer.ALPHABET, asked)[0]
     assert peer._apart(theirs, encoded[0], found) < 1e-4
     with torch.no_grad():

@@ -1,9 +1,10 @@
-"""Starting the dashboard's server; the rest of its settings is in `.streamlit/config.toml`."""
+"""No subcommand: start the dashboard's server, whose settings are in `.streamlit/config.toml`."""
 
 import ipaddress
 import os
 import socket
 import sys
+from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +17,24 @@ class ServerError(RuntimeError):
     """The dashboard cannot start; the message is one sentence for the user."""
 
 
-def start(host: str, port: int | None) -> int:
-    """Become the dashboard's server; returns only where it could not start.
+def run(options: Namespace) -> bool:
+    """Start the dashboard with the runs of a folder.
+
+    Raises
+    ------
+    ServerError
+        As `start`, or where ``--runs`` names no folder.
+    """
+    runs = options.runs or Path(os.environ.get("ATTNSCOPE_RUNS") or "runs")
+    if options.runs and not runs.is_dir():
+        raise ServerError(f"{options.runs} is not a folder; --runs names one that has runs in it")
+    os.environ["ATTNSCOPE_RUNS"] = str(runs.absolute())  # the server has another working folder
+    start(options.host, options.port)
+    return True
+
+
+def start(host: str, port: int | None) -> None:
+    """Become the dashboard's server: does not return.
 
     Raises
     ------

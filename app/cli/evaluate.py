@@ -1,22 +1,35 @@
-"""The subcommands for whole corpora: ``evaluate``, ``stress``, ``report`` and ``export``."""
+"""``evaluate`` and ``stress``: decode whole corpora, as they are or under stress."""
 
-import argparse
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.cli.arguments import add, add_decoding, add_json, levels
+from app.cli.arguments import add_command, add_decoding, add_json, levels
+from app.cli.common import chosen_variants, note_without_effect, search_options
+from app.cli.console import check_output, note, write_json
 from models.arguments import between
 from models.stress import STRESSES
 
+if TYPE_CHECKING:
+    from app.evaluation import Item, Outcome, Settings
+    from models.corpora.remarks import Remarks
+
 
 def add_evaluate(commands) -> None:
-    command = add(
+    """Add `evaluate`."""
+    command = add_command(
         commands,
         "evaluate",
         "decode a whole corpus by every mechanism; run again, it goes on where it stopped",
         "  python -m app evaluate dev.tsv --out runs/dev\n"
         "  python -m app evaluate LibriSpeech/dev-clean --out runs/clean --variants dot,location\n"
         "  python -m app evaluate nemo.jsonl --out runs/big --scheduler tcp://head-node:8786\n",
-        _evaluate,
+        evaluate,
     )
     command.add_argument(
         "source",
@@ -28,13 +41,14 @@ def add_evaluate(commands) -> None:
 
 
 def add_stress(commands) -> None:
-    command = add(
+    """Add `stress`."""
+    command = add_command(
         commands,
         "stress",
         "evaluate on recordings made longer, noisier, faster, ... step by step",
         "  python -m app stress dev.tsv --out runs/length --concatenate 1,2,4,8 --repeat 1,2,4,8\n"
         "  python -m app stress talk.wav --text 'what was said' --out runs/noise --snr 20,10,0\n",
-        _stress,
+        stress,
     )
     command.add_argument(
         "source", metavar="MANIFEST|CLIP", help="as for `evaluate`: a corpus, or one recording"
@@ -42,12 +56,12 @@ def add_stress(commands) -> None:
     command.add_argument("--text", metavar="REF", help="what was said, if it is one recording")
     _add_run(command)
     group = command.add_argument_group("stresses", "each with one or more levels: 1,2,4,8")
-    for stress in STRESSES.values():
+    for kind in STRESSES.values():
         group.add_argument(
-            f"--{stress.name}",
-            type=levels(stress),
+            f"--{kind.name}",
+            type=levels(kind),
             metavar="LEVELS",
-            help=f"{stress.title} ({stress.unit})",
+            help=f"{kind.title} ({kind.unit})",
         )
     group.add_argument(
         "--gap",
@@ -58,61 +72,8 @@ def add_stress(commands) -> None:
     )
 
 
-def add_report(commands) -> None:
-    command = add(
-        commands,
-        "report",
-        "write a run or a comparison as one HTML file that opens offline",
-        "  python -m app report runs/dev --out dev.html\n"
-        "  python -m app report compare.json --out clips.html\n",
-        _report,
-    )
-    command.add_argument(
-        "source",
-        type=Path,
-        metavar="RUN|COMPARE.json",
-        help="folder of `evaluate` or `stress`, or a file of `compare --json`",
-    )
-    command.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="to write")
-    command.add_argument(
-        "--cases",
-        type=between(int, 0, 1_000),
-        default=10,
-        metavar="N",
-        help="recordings of a run that are shown with maps and sound (default 10)",
-    )
-
-
-def add_export(commands) -> None:
-    command = add(
-        commands,
-        "export",
-        "write a run in the formats of other programs, without decoding again",
-        "  python -m app export runs/dev --out exported\n"
-        "  python -m app export runs/dev --out exported --formats ctm,text --variants location\n",
-        _export,
-    )
-    command.add_argument(
-        "source", type=Path, metavar="RUN", help="folder of `evaluate` or `stress`, finished or not"
-    )
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    command.add_argument(
-        "--formats",
-        metavar="LIST",
-        help="ctm, text (Kaldi's) and sclite: a file per variant; textgrid, srt, vtt, json and "
-        "npz: a file per recording; csv; or all; text, sclite and csv need no attention maps "
-        "(default: everything but npz that the run has the maps for)",
-    )
-    command.add_argument(
-        "--variants",
-        default="all",
-        metavar="NAMES",
-        help="comma-separated names of the run's variants (default all)",
-    )
-
-
-def _add_run(command: argparse.ArgumentParser) -> None:
-    """What `evaluate` and `stress` have in common."""
+def _add_run(command: ArgumentParser) -> None:
+    """Add the flags that `evaluate` and `stress` share."""
     command.add_argument(
         "--out",
         type=Path,
@@ -148,28 +109,107 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     add_json(command)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    from app.cli import runs
+def evaluate(options: Namespace) -> bool:
+    """Decode a corpus; recordings that cannot be read do not stop it."""
+    from app.evaluation import read_items
+    from models.corpora.remarks import Remarks
 
-    return 0 if runs.evaluate(options) else 1
+    remarks = Remarks()
+    items = partial(
+        read_items, options.source, split=options.split, limit=options.limit, remarks=remarks
+    )
+    return _run(options, items, _settings(options), remarks)
 
 
-def _stress(options: argparse.Namespace) -> int:
-    from app.cli import runs
+def stress(options: Namespace) -> bool:
+    """Decode a corpus as it is and under every stress asked for."""
+    from app.evaluation import read_items
+    from app.evaluation.items import is_recording
+    from app.evaluation.stresses import stressed_items
+    from models.corpora.remarks import Remarks
 
-    if not any(getattr(options, name) for name in STRESSES):
+    levels_of = {name: getattr(options, name) for name in STRESSES if getattr(options, name)}
+    if not levels_of:
         flags = ", ".join(f"--{name}" for name in STRESSES)
         options.command.error(f"name at least one stress: {flags}")
-    return 0 if runs.stress(options) else 1
+    source = Path(options.source)
+    if options.text is not None and source.exists() and not is_recording(source):
+        options.command.error("--text belongs to one recording; a corpus brings its own texts")
+    remarks = Remarks()
+    unstressed = partial(
+        read_items,
+        options.source,
+        split=options.split,
+        limit=options.limit,
+        text=options.text,
+        remarks=remarks,
+    )
+    items = partial(stressed_items, unstressed, levels_of)
+    return _run(options, items, _settings(options, options.gap), remarks)
 
 
-def _export(options: argparse.Namespace) -> int:
-    from app.export import run
+def _settings(options: Namespace, gap: float = 0.0) -> Settings:
+    from app.comparison import Models
+    from app.evaluation import Settings
+    from app.evaluation.settings import fingerprints
+    from models.interop import external
 
-    return 0 if run.run(options) else 1
+    models, search = Models(), search_options(options)
+    infos = chosen_variants(options, models)
+    fused = models.language_model(search) is not None
+    note_without_effect(search, infos)
+    return Settings(
+        variants=tuple(info.name for info in infos),
+        search=search,
+        normalizer=options.normalizer,
+        max_seconds=options.max_seconds,
+        keep_alignments=options.keep_alignments,
+        gap=gap,
+        folder=os.environ.get("ATTNSCOPE_CHECKPOINTS"),  # workers may not have the variable
+        checkpoints=fingerprints(infos, models.folder, language_model=fused),
+        external=os.environ.get(external.VARIABLE, ""),
+    )
 
 
-def _report(options: argparse.Namespace) -> int:
-    from app.cli import report as report_command
+def _run(
+    options: Namespace,
+    items: Callable[[], Iterator[Item]],
+    settings: Settings,
+    remarks: Remarks,
+) -> bool:
+    from app import evaluation
 
-    return 0 if report_command.report(options) else 1
+    check_output(options.json)
+    plan = evaluation.Plan(
+        items,
+        settings,
+        options.out,
+        options.source,
+        options.workers,
+        options.scheduler,
+        remarks=remarks,
+        say=lambda sentence: note(f"attnscope: {sentence}"),
+    )
+    try:
+        outcome = evaluation.evaluate(plan)
+    except KeyboardInterrupt:
+        note("\nattnscope: stopped; the same command goes on from here")
+        return False
+    _report(outcome, options.json)
+    return outcome.decoded > 0
+
+
+def _report(outcome: Outcome, json: str | None) -> None:
+    from app.cli import text_tables
+
+    if json:
+        write_json(outcome.summary, json)
+    else:
+        print(text_tables.summary(outcome.summary), flush=True)
+    note(f"wrote {outcome.out / 'results.parquet'} and summary.json")
+    if outcome.bad:
+        rest = "; nothing else was left" if not outcome.decoded else ""
+        note(
+            f"attnscope: {outcome.bad} of {outcome.bad + outcome.decoded} recordings could not be "
+            f"decoded: {outcome.out / 'errors.csv'} says why{rest}"
+        )

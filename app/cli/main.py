@@ -1,7 +1,8 @@
 """The command line: ``python -m app`` and its subcommands.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed (in
-part: the rest is still reported), 2 wrong usage. Commands import torch as they run: help is quick.
+part: the rest is still reported), 2 wrong usage. Modules of subcommands import torch, pandas and
+Plotly within the functions that need them, so that help and wrong usage are quick.
 """
 
 import argparse
@@ -10,8 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.cli import evaluate
-from app.cli.arguments import add, add_decoding, add_json
+from app.cli import compare, dashboard, diagnose, evaluate, export, report, variants
 from models.arguments import between
 
 DONE, FAILED = 0, 1  # wrong usage is argparse's 2
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         options = parser().parse_args(arguments)
-        return options.run(options)
+        return DONE if options.run(options) else FAILED
     except SystemExit as stop:  # argparse: --help or wrong usage, already explained
         return int(stop.code or DONE)
     except KeyboardInterrupt:
@@ -81,129 +81,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder whose runs (of `evaluate`) the dashboard offers (default: runs)",
     )
-    top.set_defaults(run=_dashboard)
+    top.set_defaults(run=dashboard.run)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
-    _add_compare(commands)
-    _add_diagnose(commands)
+    compare.add(commands)
+    diagnose.add(commands)
     evaluate.add_evaluate(commands)
     evaluate.add_stress(commands)
-    evaluate.add_report(commands)
-    evaluate.add_export(commands)
-    _add_variants(commands)
+    report.add(commands)
+    export.add(commands)
+    variants.add(commands)
     return top
-
-
-def _add_compare(commands) -> None:
-    command = add(
-        commands,
-        "compare",
-        "decode recordings by every attention mechanism, with verdicts and errors",
-        "  python -m app compare samples/spoken_repetition.ogg\n"
-        "  python -m app compare talk.wav --text 'what was said' --variants dot,location\n"
-        "  python -m app compare *.flac --json out.json --save-alignments maps/\n",
-        _compare,
-    )
-    command.add_argument("clips", nargs="+", metavar="CLIP", help="recordings")
-    command.add_argument(
-        "--text", metavar="REF", help="what was said in the (only) clip: gives WER"
-    )
-    add_decoding(command)
-    add_json(command)
-    command.add_argument(
-        "--save-alignments",
-        type=Path,
-        metavar="DIR",
-        help="write every attention map to DIR/CLIP.VARIANT.npz",
-    )
-    command.add_argument(
-        "--html",
-        type=Path,
-        metavar="OUT",
-        help="write one HTML file with maps, texts and sound, which opens offline",
-    )
-    command.add_argument(
-        "--export",
-        type=Path,
-        metavar="DIR",
-        help="write transcripts with times, tables or figures to this folder",
-    )
-    command.add_argument(
-        "--formats",
-        default="ctm,textgrid,srt,vtt,json,csv",
-        metavar="LIST",
-        help="what --export writes: npz, textgrid, srt, vtt, json, ctm, kaldi, sclite, csv, "
-        "parquet, svg, pdf, png, or all (default %(default)s)",
-    )
-
-
-def _add_diagnose(commands) -> None:
-    command = add(
-        commands,
-        "diagnose",
-        "find failures in alignment files of any toolkit",
-        "  python -m app diagnose maps/*.npz\n"
-        "  python -m app diagnose espnet.npz --renormalise --json -\n"
-        "  python -m app diagnose att_ws/*.npy whisper.json --frame-seconds 0.03\n",
-        _diagnose,
-    )
-    command.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE.npz",
-        help="alignment files; also attention that ESPnet saved (.npy) and words with times from "
-        "Whisper and its relatives (.json)",
-    )
-    command.add_argument(
-        "--frame-seconds",
-        type=between(float, 0.0001, 10),
-        default=0.04,
-        metavar="S",
-        help="seconds per frame of .npy files, which do not say it (default 0.04)",
-    )
-    command.add_argument(
-        "--renormalise",
-        action="store_true",
-        help="divide rows by their sums instead of refusing rows that do not sum to 1",
-    )
-    add_json(command)
-
-
-def _add_variants(commands) -> None:
-    command = add(
-        commands,
-        "variants",
-        "list the attention mechanisms, their sizes and their checkpoints",
-        "  python -m app variants\n  python -m app variants --json -\n",
-        _variants,
-    )
-    add_json(command)
-
-
-def _dashboard(options: argparse.Namespace) -> int:
-    from app.cli import dashboard
-
-    runs = options.runs or Path(os.environ.get("ATTNSCOPE_RUNS") or "runs")
-    if options.runs and not runs.is_dir():
-        return _failed(f"{options.runs} is not a folder; --runs names one that has runs in it")
-    os.environ["ATTNSCOPE_RUNS"] = str(runs.absolute())  # the server has another working folder
-    return dashboard.start(options.host, options.port)
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from app.cli import compare
-
-    if options.text is not None and len(options.clips) > 1:
-        options.command.error("--text belongs to one clip; compare the clips one by one")
-    return DONE if compare.compare(options) else FAILED
-
-
-def _diagnose(options: argparse.Namespace) -> int:
-    from app.cli import compare
-
-    return DONE if compare.diagnose(options) else FAILED
-
-
-def _variants(options: argparse.Namespace) -> int:
-    from app.cli import compare
-
-    return DONE if compare.variants(options) else FAILED

@@ -1,47 +1,89 @@
-"""What `report` and `compare --html` do."""
+"""``report``, and what ``compare --html`` writes: HTML files that open offline."""
+
+from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app import report as reports
-from app.comparison import ClipResult
-from app.evaluation.run import write
-from app.report.content import Report, ReportError
-from models.audio import plain
+from app.cli.arguments import add_command
+from models.arguments import between
+
+if TYPE_CHECKING:
+    from app.comparison import ClipResult
+    from app.report import Report
 
 
-def report(options: Namespace) -> bool:
+def add(commands) -> None:
+    """Add the subcommand."""
+    command = add_command(
+        commands,
+        "report",
+        "write a run or a comparison as one HTML file that opens offline",
+        "  python -m app report runs/dev --out dev.html\n"
+        "  python -m app report compare.json --out clips.html\n",
+        run,
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|COMPARE.json",
+        help="folder of `evaluate` or `stress`, or a file of `compare --json`",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="to write")
+    command.add_argument(
+        "--cases",
+        type=between(int, 0, 1_000),
+        default=10,
+        metavar="N",
+        help="recordings of a run that are shown with maps and sound (default 10)",
+    )
+
+
+def run(options: Namespace) -> bool:
     """Write a run or a comparison as HTML."""
-    check(options.out)
+    from app import report as reports
+    from app.report.content import ReportError
+    from models.audio import plain
+
+    check_output(options.out)
     if options.source.is_dir():
-        found = reports.from_run(options.source, options.cases)
+        report = reports.from_run(options.source, options.cases)
     elif options.source.is_file():
-        found = reports.from_json(options.source)
+        report = reports.from_json(options.source)
     else:
         raise ReportError(f"{plain(str(options.source))} does not exist; check the path")
-    save(found, options.out)
+    _save(report, options.out)
     return True
 
 
 def save_clips(clips: Sequence[ClipResult], out: Path) -> None:
-    """Write what `compare` found as HTML."""
-    save(reports.from_clips(clips), out)
+    """Write compared recordings as HTML."""
+    from app import report as reports
+
+    _save(reports.from_clips(clips), out)
 
 
-def save(found: Report, out: Path) -> None:
+def _save(report: Report, out: Path) -> None:
     """Write a report, the whole file or none."""
-    write(out, reports.render(found).encode("utf-8", errors="replace"))
+    from app import report as reports
+    from app.evaluation.run import write
+
+    write(out, reports.render(report).encode("utf-8", errors="replace"))
 
 
-def check(out: Path | None) -> None:
-    """Complain about a name for the file before the work, never replacing another kind of file.
+def check_output(out: Path | None) -> None:
+    """Refuse an output file before the work; a file that is not HTML is never replaced.
 
     Raises
     ------
     ReportError
         Where it cannot be written or is something else than HTML.
     """
+    from app.report.content import ReportError
+    from models.audio import plain
+
     if out is None:
         return
     if out.is_dir() or not out.parent.is_dir():

@@ -1,14 +1,20 @@
 """What the command line prints for people."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from analysis.diagnosis import Diagnosis
 from analysis.scoring.errors import Score
+from app import formatting
 from app.comparison import ClipResult, VariantResult
+from app.formatting import inserted
 from models.variant import VariantInfo
 
 SHOWN = ("monotonicity", "diagonality", "focus", "coverage")  # metrics with a column of their own
+
+percent = partial(formatting.percent, none="-")
+number = partial(formatting.number, none="-")
 
 
 def clip(result: ClipResult) -> str:
@@ -19,7 +25,7 @@ def clip(result: ClipResult) -> str:
         lines.append(f"  reference: {result.reference}")
     errors = () if result.reference is None else (f"WER ({result.normalizer})", "CER")
     head = ("variant", *errors, "verdict", *SHOWN, "text")
-    rows = [_row(found) for found in result.variants]
+    rows = [_row(variant) for variant in result.variants]
     return "\n".join([*lines, "", aligned([head, *rows]), ""])
 
 
@@ -42,19 +48,13 @@ def _errors(score: Score) -> tuple[str, str]:
     return wer, percent(score.cer)
 
 
-def inserted(score: Score) -> str:
-    """What is counted where there is no rate."""
-    count = score.words.insertions
-    return f"{count} word{'' if count == 1 else 's'} inserted"
-
-
-def diagnosis(name: str, found: Diagnosis) -> str:
+def diagnosis(name: str, result: Diagnosis) -> str:
     """A verdict, its evidence, and every metric."""
-    lines = [f"{name}: {found.verdict}"]
-    for failure in found.failures:
+    lines = [f"{name}: {result.verdict}"]
+    for failure in result.failures:
         lines.append(f"  {failure.kind}: {failure.explanation}")
-    lines += [f"  note: {note.kind}" for note in found.notes]
-    metrics = [(key, number(value)) for key, value in found.metrics.items()]
+    lines += [f"  note: {note.kind}" for note in result.notes]
+    metrics = [(key, number(value)) for key, value in result.metrics.items()]
     return "\n".join([*lines, aligned(metrics, indent="  "), ""])
 
 
@@ -77,12 +77,12 @@ def _info(info: VariantInfo) -> tuple[str, ...]:
     )
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summary(values: Mapping[str, Any]) -> str:
     """Scores of a run: one row per variant, then one per stress, level and variant."""
-    plain = [{"stress": "none", "level": None, **row} for row in found["variants"]]
-    rows = plain + found["stresses"]
-    stressed = len(rows) > len(plain)
-    head = ("variant", f"WER ({found['normalizer']})", "95 % interval", "CER", "healthy", "RTFx")
+    unstressed = [{"stress": "none", "level": None, **row} for row in values["variants"]]
+    rows = unstressed + values["stresses"]
+    stressed = len(rows) > len(unstressed)
+    head = ("variant", f"WER ({values['normalizer']})", "95 % interval", "CER", "healthy", "RTFx")
     table = [(*(("stress", "level") if stressed else ()), *head, "failures")]
     for row in rows:
         level = "-" if row["level"] is None else f"{row['level']:g}"
@@ -112,11 +112,3 @@ def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
         for row in rows
     )
     return "\n".join(indent + line.rstrip() for line in lines)
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -230,18 +230,18 @@ def decode(
 
     A variant that cannot be used or fails does not stop the others.
     """
-    waiting = [info.name for info in models().infos() if info.checkpoint and info.name in names]
+    waiting = [info for info in models().infos() if info.checkpoint and info.name in names]
     for name in names:
-        if name not in waiting:
+        if name not in [info.name for info in waiting]:
             yield Outcome(name, None, f"variant {name!r} has no checkpoint any more.")
     while waiting:
         try:
             for result in compare(recording, tuple(waiting), request.options, models=models()):
-                waiting.remove(result.info.name)
+                waiting.remove(result.info)
                 store.put(request.key(result.info.name), result)
                 yield Outcome(result.info.name, result)
         except Exception as error:  # a page must stay usable whatever breaks in a mechanism
-            name = waiting.pop(0)  # they are decoded in this order
+            name = waiting.pop(0).name  # they are decoded in this order
             yield Outcome(name, None, _what_failed(name, recording, error))
 
 

@@ -1,4 +1,4 @@
-"""What `export` does: a run in the formats of other programs, without decoding anything again.
+"""A run in the formats of other programs, without decoding anything again.
 
 OUT/kaldi/VARIANT/text       Kaldi's text of the whole set
 OUT/VARIANT.ctm              NIST's CTM of the whole set
@@ -8,8 +8,7 @@ OUT/results.csv, words.csv   a row per recording, and with maps a row per word, 
 """
 
 import csv
-from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -23,8 +22,7 @@ import pyarrow.csv
 from analysis.io.formats.ctm import ctm
 from analysis.io.formats.timed import TimedText, identifier
 from analysis.io.formats.transcript import timed_text
-from app.cli.compare import note
-from app.evaluation import RunError, load_alignment, load_results, load_settings
+from app.evaluation import RunError, load_alignment, load_results
 from app.evaluation.progress import Progress
 from app.evaluation.run import opened
 from app.export import clips as clip_export
@@ -33,9 +31,9 @@ from models.names import told_apart
 
 ALONE = ("textgrid", "srt", "vtt", "json")  # a file per recording
 TIMED = ("ctm", *ALONE, "npz")  # need attention maps
-PLAIN = ("text", "sclite", "csv")
-FORMATS = (*TIMED, *PLAIN)
-USUAL = (*TIMED[:-1], *PLAIN)  # npz are large, and the run has them
+UNTIMED = ("text", "sclite", "csv")
+FORMATS = (*TIMED, *UNTIMED)
+USUAL = (*TIMED[:-1], *UNTIMED)  # npz are large, and the run has them
 COLUMNS = ["id", "variant", "reference", "text", "seconds", "part"]
 
 
@@ -49,6 +47,7 @@ class Job:
     variants: tuple[str, ...]
     kept: bool  # the run has its maps
     normalizer: str  # of the run's word errors
+    say: Callable[[str], None]  # gets remarks
 
 
 @dataclass(frozen=True)
@@ -57,43 +56,6 @@ class Names:
 
     field: Mapping[str, str]  # by its id: in a line of text, as near to the id as formats allow
     stem: Mapping[str, str]  # by its id: as a file
-
-
-def run(options: Namespace) -> bool:
-    """Write the files of a run, finished or not."""
-    settings = load_settings(options.source)
-    kept, normalizer = settings["keep_alignments"], settings["normalizer"]
-    formats, variants = _formats(options, kept), _variants(options, settings["variants"])
-    options.out.mkdir(parents=True, exist_ok=True)
-    job = Job(options.source, options.out, formats, variants, kept, normalizer)
-    note(f"wrote {write(job)} files to {plain(str(job.out))}")
-    return True
-
-
-def _formats(options: Namespace, kept: bool) -> tuple[str, ...]:
-    if options.formats is None:
-        return USUAL if kept else PLAIN
-    try:
-        formats = clip_export.parse_formats(options.formats, FORMATS)
-    except clip_export.ExportError as error:
-        options.command.error(str(error))
-    if timed := [name for name in formats if name in TIMED and not kept]:
-        raise RunError(
-            f"{plain(str(options.source))} has no attention maps, which {', '.join(timed)} need: "
-            f"evaluate with --keep-alignments, or ask for --formats {','.join(PLAIN)}"
-        )
-    return formats
-
-
-def _variants(options: Namespace, there: Sequence[str]) -> tuple[str, ...]:
-    if options.variants == "all":
-        return tuple(there)
-    names = [name.strip() for name in options.variants.split(",") if name.strip()]
-    unknown = [name for name in names if name not in there]
-    if unknown or not names:
-        wrong = f"has no variant {unknown[0]!r}" if unknown else "was asked for no variant"
-        options.command.error(f"the run {wrong}; it has: {', '.join(there)}")
-    return tuple(name for name in there if name in names)
 
 
 def write(job: Job) -> int:
@@ -109,7 +71,7 @@ def write(job: Job) -> int:
     if results.empty:
         raise RunError(f"{plain(str(job.run))} has no results yet; run `evaluate` again")
     if "sclite" in job.formats and results["reference"].isna().all():
-        note("attnscope: sclite: nothing to write, the run does not know what was said")
+        job.say("sclite: nothing to write, the run does not know what was said")
     names, count = _names(results["id"].unique()), 0
     shown = Progress(len(results), what="transcripts")
     with _words(job) as words:

@@ -6,8 +6,8 @@ from html import escape
 from analysis.alignment import Alignment
 from analysis.diagnosis import Diagnosis, Failure, Note
 from analysis.scoring.errors import Score
-from app.cli.text_tables import inserted
 from app.comparison import VariantResult
+from app.formatting import inserted, percent
 from app.theme import REPETITION, Sign, sign
 from models.variant import VariantInfo
 
@@ -29,13 +29,9 @@ def badge(verdict: str, alignment: Alignment | None = None) -> str:
     )
 
 
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
-
-
 def rated(score: Score) -> str:
     """The word error rate; where the reference has no words, how many were written."""
-    return f"<b>{percent(score.wer)}</b> WER" if score.words.reference else inserted(score)
+    return f"<b>{percent(score.wer, 0)}</b> WER" if score.words.reference else inserted(score)
 
 
 def head(info: VariantInfo, result: VariantResult | None) -> str:

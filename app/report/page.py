@@ -5,12 +5,13 @@ from html import escape
 from pathlib import Path
 
 from app.charts.png import data_uri
+from app.formatting import percent
 from app.markup.cards import badge
 from app.markup.document import Document, html, opus
 from app.markup.transcript import LEGEND, transcript
 from app.report.content import Case, Heard, Report
 from app.report.drawings import attention_map, color_filters
-from app.report.tables import failures, pairs, percent, scores, stresses
+from app.report.tables import failures, pairs, scores, stresses
 
 HERE = Path(__file__).parent
 NO_MAP = "The map was not kept, and the recording could not be decoded again."

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from analysis.scoring.multiplicity import FEW, SURE
+from app.formatting import number, percent
 from app.markup.cards import badge
 from app.markup.matrices import Pair, chance, pair_title, pairs_by_name
 from app.report.drawings import curves, interval_bar
@@ -13,14 +14,6 @@ from models.stress import STRESSES
 
 WIDEST_AXIS = 2.0  # error rates above it lie on the edge
 METRICS = ("monotonicity", "diagonality", "focus", "coverage")  # with a column of their own
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def number(value: float | None, places: int = 2) -> str:
-    return "–" if value is None else f"{value:.{places}f}"
 
 
 def scores(summary: Mapping[str, Any], titles: Mapping[str, str]) -> str:

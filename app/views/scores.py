@@ -22,6 +22,7 @@ from app.data import run_scores, runs, sample_run
 from app.data.metrics import METRICS
 from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
+from app.formatting import percent
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
 from app.markup import cards, matrices, word_diff
@@ -344,7 +345,7 @@ def _which_texts(shown: Shown) -> tuple[str | None, bool]:
 
 def _text(row: Any, normalizer: str, wrong: bool) -> str:
     words = word_diff.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
-    rate = "" if pd.isna(row.wer) else f"<b>{cards.percent(row.wer)}</b> WER"
+    rate = "" if pd.isna(row.wer) else f"<b>{percent(row.wer, 0)}</b> WER"
     return (
         f"<article><header>{cards.badge(row.verdict)} "
         f'<button type="button" data-pick="{row.Index}" title="open in Compare: hear it">'

@@ -39,7 +39,6 @@ Chorowski et al. 2015 (arXiv 1506.07503): sharpening and windowing.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +51,7 @@ from models.decoding.backpointers import Backpointers, Place, together
 from models.decoding.ctc import PrefixScorer, PrefixState
 from models.decoding.hypothesis import Hypothesis
 from models.decoding.language_model import Fusion, LanguageModel
+from models.decoding.options import SearchOptions
 from models.memory import MEASURING, available_bytes, require
 from models.text import Alphabet
 
@@ -60,47 +60,6 @@ MARGIN = 10.0  # nats growing hypotheses must be behind if tokens earn a bonus (
 PRUNE_EVERY = 64  # steps between two clean-ups of maps that no hypothesis needs any more
 
 __all__ = ["Hypothesis", "SearchOptions", "decode"]
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How to search. The defaults are greedy search with the attention as it was trained."""
-
-    beam: int = 1  # hypotheses kept per recording; 1 is greedy
-    max_length_ratio: float = 1.0  # longest transcript, in tokens per attention frame
-    length_penalty: float = 0.0  # added to the score for every token, positive for longer
-    ctc_weight: float = 0.0  # CTC's share of the score, 0 to 1
-    lm_weight: float = 0.0  # factor of the language model's log-probabilities; 0: without one
-    word_bonus: float = 0.0  # with a language model: added for every word
-    coverage_penalty: float = 0.0  # added for every frame that was listened to, at most once
-    coverage_threshold: float = 0.5  # attention, summed over tokens, that makes a frame listened to
-    temperature: float = 1.0  # energies are divided by it: below 1 attention is sharper
-    window: tuple[float, float] | None = None  # seconds back and ahead of the last peak, or all
-    nbest: int = 1  # hypotheses returned, if as many ended
-    length_normalised: bool | None = None  # divide by the length; None: unless CTC or penalty helps
-
-    def __post_init__(self) -> None:
-        if self.beam < 1 or self.nbest < 1:
-            raise ValueError("beam and nbest must be at least 1")
-        if not 0.0 <= self.ctc_weight <= 1.0:
-            raise ValueError(f"the CTC weight must be between 0 and 1, not {self.ctc_weight}")
-        if not self.lm_weight >= 0:
-            raise ValueError(f"the language model weight must be 0 or more, not {self.lm_weight}")
-        if not 0.0 < self.max_length_ratio < np.inf:
-            raise ValueError(
-                f"the length ratio must be above 0 and finite, not {self.max_length_ratio}"
-            )
-        if not self.temperature > 0:
-            raise ValueError(f"the temperature must be above 0, not {self.temperature}")
-        if self.window is not None and not all(0 <= seconds < np.inf for seconds in self.window):
-            raise ValueError("a window goes 0 or more seconds, not infinitely many, back and ahead")
-
-    @property
-    def normalised(self) -> bool:
-        """Whether ended hypotheses are compared by their score per token."""
-        if self.length_normalised is None:
-            return self.ctc_weight == 0 and self.length_penalty == 0
-        return self.length_normalised
 
 
 def decode(

@@ -17,6 +17,7 @@ from app.controls.sidebar import Choice
 from app.data import decoding, runs, sample_run
 from app.data.runs import Heard
 from app.evaluation import RunError, load_alignment
+from app.formatting import percent
 from app.markup import cards
 from app.markup.transcript import transcript
 from app.theme import palette, sign
@@ -52,7 +53,7 @@ def evidence(heard: Heard) -> None:
     if row is None:
         st.caption(f"From the evaluated set {plain(name)}.")
         return
-    rate = "" if row["wer"] is None else f" · <b>{cards.percent(row['wer'])}</b> WER"
+    rate = "" if row["wer"] is None else f" · <b>{percent(row['wer'], 0)}</b> WER"
     st.html(
         f'<div class="attn-led"><p>{cards.badge(row["verdict"])} <code>{escape(row["variant"])}'
         f"</code> in <b>{escape(name)}</b>{rate}</p>"

@@ -12,7 +12,8 @@ import streamlit as st
 from app.charts.thumbnail import Thumbnail, thumbnail
 from app.data.runs import Run
 from app.evaluation import RunError, load_alignment
-from app.markup.cards import badge, percent
+from app.formatting import percent
+from app.markup.cards import badge
 from app.report.drawings import color_filter
 from app.theme import Palette
 
@@ -51,7 +52,7 @@ def tiles(run: Run, rows: pd.DataFrame, palette: Palette) -> str:
 
 def _tile(run: Run, row: Any) -> str:
     small = small_map(run, row.id, row.variant, int(row.part))
-    rate = "" if pd.isna(row.wer) else f"<span><b>{percent(row.wer)}</b> WER</span>"
+    rate = "" if pd.isna(row.wer) else f"<span><b>{percent(row.wer, 0)}</b> WER</span>"
     text = escape(row.text) or "<i>wrote nothing</i>"
     name = escape(row.id)
     return (
