@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .alignment import Alignment
     from .diagnosis import METRICS, Diagnosis, diagnose
-    from .failures.rules import Failure
+    from .failures.failure import Failure
     from .failures.thresholds import Thresholds
     from .scoring.errors import score
 
@@ -24,7 +24,7 @@ _MODULES = {
     "METRICS": "diagnosis",
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",
-    "Failure": "failures.rules",
+    "Failure": "failures.failure",
     "Thresholds": "failures.thresholds",
     "score": "scoring.errors",
 }

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .alignment import Alignment, mean_maps
-from .failures.rules import Failure, Note, find_failures
+from .failures.failure import Failure, Note
+from .failures.rules import find_failures
 from .failures.thresholds import SEVERITY, Thresholds
 from .heads.cross_attention import (
     Aggregates,
@@ -82,8 +83,8 @@ class Diagnosis:
         """Plain dictionaries, lists and numbers, as in the command line's JSON."""
         return {
             "verdict": self.verdict,
-            "failures": [_evidence(failure) for failure in self.failures],
-            "notes": [_evidence(note) for note in self.notes],
+            "failures": [failure.span_json() for failure in self.failures],
+            "notes": [note.span_json() for note in self.notes],
             "metrics": dict(self.metrics),
             "heads": [
                 {"layer": h.layer, "head": h.head, "role": h.role, "metrics": dict(h.metrics)}
@@ -210,7 +211,3 @@ def _timing_errors(alignment: Alignment, token_seconds: Sequence[float] | None) 
 
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
-
-
-def _evidence(found: Failure | Note) -> dict[str, Any]:
-    return {"kind": found.kind, "tokens": list(found.tokens), "seconds": list(found.seconds)}

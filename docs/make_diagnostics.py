@@ -19,7 +19,7 @@ from PIL import Image
 
 from analysis.alignment import Alignment
 from analysis.diagnosis import METRICS, diagnose
-from analysis.failures.rules import Failure, Note
+from analysis.failures.failure import Failure, Note
 from analysis.heads.cross_attention import role
 from analysis.heads.self_attention import self_heads
 from analysis.metrics.diagonality import monotonic_path

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.alignment import Alignment
-from analysis.failures.rules import Failure
+from analysis.failures.failure import Failure
 from analysis.timing.word_times import Timed, Timing
 from app import charts
 from app.charts.attention import rows_of

@@ -9,8 +9,8 @@ from analysis.scoring.errors import pool as pooled
 from analysis.scoring.errors import score
 from app.comparison import Models, compare
 from app.evaluation import evaluate, load_errors, load_results, load_settings, load_summary, pool
+from app.evaluation.parquet import METRIC_NAMES
 from app.evaluation.progress import Progress, clock
-from app.evaluation.rows import METRIC_NAMES
 from models.audio import load
 from tests.support.command import run as command
 from tests.support.evaluation_fixtures import (

@@ -21,7 +21,7 @@ from app.evaluation import (
     load_settings,
     load_summary,
     pool,
-    run,
+    store,
     work,
 )
 from models.decoding.search import SearchOptions
@@ -96,7 +96,7 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(settings, tmp_path, mon
 
     attempt(tmp_path / "whole")
     expected = load_results(tmp_path / "whole")
-    real, crashes, number = run.Path.replace, 0, 0
+    real, crashes, number = store.Path.replace, 0, 0
     while crashes == number:
         number += 1
         for after in (False, True):
@@ -111,7 +111,7 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(settings, tmp_path, mon
                 raise Crash
 
             with monkeypatch.context() as patch:
-                patch.setattr(run.Path, "replace", replace_or_crash)
+                patch.setattr(store.Path, "replace", replace_or_crash)
                 try:
                     attempt(out)
                 except Crash:
@@ -126,7 +126,7 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(settings, tmp_path, mon
 
 def test_parts_of_files_are_no_results(tmp_path, settings):
     """What a killed process leaves under a temporary name counts for nothing."""
-    folder = run.Folder(tmp_path)
+    folder = store.RunStore(tmp_path)
     folder.parts.mkdir()
     (folder.parts / ".000000.parquet.17").write_bytes(b"PAR1 half")
     assert folder.done() == []
@@ -221,7 +221,7 @@ def test_two_processes_do_not_write_to_one_run(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "decode_shard", fake_part)
     plan = Plan(lambda: iter(plain_items(2)), settings, tmp_path / "run", workers=1)
     evaluate(plan)
-    with run.Folder(plan.out).locked(), pytest.raises(RunError, match="another process"):
+    with store.RunStore(plan.out).locked(), pytest.raises(RunError, match="another process"):
         evaluate(plan)
 
 

@@ -12,8 +12,8 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import diagnose
 from app.evaluation import RunError, SourceError, items, load_alignment, read_items
 from app.evaluation.maps import pack, row, unpack, write_maps
-from app.evaluation.run import BadItem, Folder, Part
 from app.evaluation.settings import Settings
+from app.evaluation.store import BadItem, Part, RunStore
 from app.evaluation.work import BATCH_ITEMS, BATCH_SECONDS, Ready, batches
 from models.audio import SAMPLE_RATE, Recording
 from models.decoding.search import SearchOptions
@@ -148,7 +148,7 @@ def store(folder: Path, name: str, alignment: Alignment) -> Alignment:
     chosen = Settings(("dot",), keep_alignments=True)
     part = fake_part(items.Shard(0, (item,)), chosen)
     maps = write_maps([[row("other", alignment)], [row(name, alignment)]])
-    run = Folder(folder)
+    run = RunStore(folder)
     run.save(Part(0, part.rows, maps, (), 1))
     return load_alignment(folder, name, "dot")
 
@@ -178,7 +178,7 @@ def test_everything_of_an_alignment_comes_back(tmp_path):
 def test_maps_of_an_unfinished_run_are_found_beside_bad_recordings(tmp_path):
     alignment = Alignment.from_arrays(np.full((1, 4), 0.25), ["a"], 0.04, variant="dot")
     bad = BadItem("x", "x.wav", "none", None, "cannot be read")
-    run = Folder(tmp_path)
+    run = RunStore(tmp_path)
     for number, name in enumerate("uv"):
         part = fake_part(
             items.Shard(number, (replace(plain_items(1)[0], id=name),)), Settings(("dot",))

@@ -17,16 +17,17 @@ import pytest
 import soundfile
 
 from analysis.alignment import Alignment
+from analysis.failures.failure import Failure
 from app.charts.png import grey_png
 from app.cli.main import main
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, load_results, load_summary, pool, read_items
-from app.evaluation.run import Folder
 from app.evaluation.settings import fingerprints
+from app.evaluation.store import RunStore
 from app.markup.document import opus
 from app.markup.matrices import pairs_by_name
 from app.report import from_run, render
-from app.report.content import Case, Evidence, Heard, Report
+from app.report.content import Case, Report, ReportVariant
 from app.report.drawings import attention_map, curves, interval_bar
 from app.report.tables import pairs
 from models.decoding.search import SearchOptions
@@ -119,7 +120,7 @@ def test_maps_that_were_not_kept_are_decoded_again(finished, use_checkpoints, tm
     (bare / "run.json").write_text(json.dumps(settings | {"keep_alignments": False}))
     kept, again = from_run(finished), from_run(bare)
     for before, after in zip(kept.cases, again.cases, strict=True):
-        for one, other in zip(before.heard, after.heard, strict=True):
+        for one, other in zip(before.variants, after.variants, strict=True):
             assert other.alignment.tokens == one.alignment.tokens
             np.testing.assert_allclose(other.alignment.map, one.alignment.map, atol=0.01)
 
@@ -158,8 +159,8 @@ def test_the_worst_of_every_kind_comes_first_beside_the_best(finished, use_check
     for case in report.cases:
         rows = results[results["id"] == case.title].set_index("variant")
         counts = rows[errors].sum(axis=1)
-        if len(case.heard) > 1:
-            assert counts[case.heard[1].name] == counts.min()
+        if len(case.variants) > 1:
+            assert counts[case.variants[1].name] == counts.min()
     assert len(from_run(finished, cases=1).cases) == 1
     assert from_run(finished, cases=0).cases == ()
 
@@ -179,7 +180,7 @@ def test_a_run_that_was_interrupted_is_reported_from_its_parts(
     run, out = tmp_path / "run", tmp_path / "report.html"
     plan = plan_of(finished.parent / "corpus" / "manifest.tsv", checkpoints, run)
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "merge", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(RunStore, "merge", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             evaluate(plan)
     assert list((run / "parts").glob("*.parquet"))
@@ -252,9 +253,10 @@ def alignment_of(tokens: list[str], frames: int = 20) -> Alignment:
 
 def hostile_report() -> Report:
     tokens = ["<b>", *"&\"'", "</svg>"]
-    heard = Heard(HOSTILE, HOSTILE, HOSTILE, 0.5, (Evidence(HOSTILE, (0, 2), (0, 0.2)),), None)
-    drawn = replace(heard, alignment=alignment_of(tokens))
-    case = Case(HOSTILE, 0.8, HOSTILE, (heard, drawn), None, (HOSTILE,))
+    failure = Failure(HOSTILE, (0, 2), (0, 0.2), HOSTILE)
+    variant = ReportVariant(HOSTILE, HOSTILE, HOSTILE, 0.5, (failure,), None)
+    drawn = replace(variant, alignment=alignment_of(tokens))
+    case = Case(HOSTILE, 0.8, HOSTILE, (variant, drawn), None, (HOSTILE,))
     return Report(
         HOSTILE, ((HOSTILE, HOSTILE),), "basic", {HOSTILE: HOSTILE}, None, (case,), HOSTILE,
         ((HOSTILE, HOSTILE),), 3,
@@ -283,7 +285,7 @@ def test_the_picture_of_a_map_is_the_map():
 
 
 def test_a_map_names_its_tokens_seconds_and_failures():
-    failure = Evidence("loop", (1, 3), (0.2, 0.4))
+    failure = Failure("loop", (1, 3), (0.2, 0.4))
     svg = attention_map(alignment_of(list("abcd")), [failure], 1.0)
     assert re.findall(r'class="token"[^>]*>([^<]*)<', svg) == list("abcd")
     assert "0.4 s</text>" in svg

@@ -12,30 +12,11 @@ import numpy as np
 from ..alignment import Alignment
 from ..metrics.coverage import Hole, holes
 from ..metrics.monotonicity import monotonicity
+from .failure import Failure, Note
 from .returns import blind_loops, find_returns
 from .spans import Span, make_span
 from .stalls import find_stalls
 from .thresholds import SEVERITY, Thresholds
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One thing that went wrong, with its evidence."""
-
-    kind: str  # one of SEVERITY
-    tokens: tuple[int, int]  # rows concerned, half-open
-    seconds: tuple[float, float]  # audio concerned
-    explanation: str  # one plain sentence
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something worth knowing that is no failure."""
-
-    kind: str  # "genuine_repetition"
-    tokens: tuple[int, int]  # rows concerned, half-open
-    seconds: tuple[float, float]  # audio concerned
-    explanation: str  # one plain sentence
 
 
 @dataclass(frozen=True)
@@ -84,8 +65,8 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was found in a map, in its own frames."""
+class MapEvidence:
+    """Spans and holes of a map that failures are made from, in its own frames."""
 
     loops: tuple[Span, ...]
     jumps: tuple[Span, ...]
@@ -95,13 +76,13 @@ class Evidence:
     wandering: bool = False  # the only jump is the whole map: there is no order at all
 
 
-def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> Evidence:
+def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> MapEvidence:
     """Evidence of the map, looked for in its mirror image if it runs backwards."""
     judged = _mirrored(alignment) if backwards else alignment
     returns = find_returns(judged, limits)
     # where places follow no order, some are near each other by chance
     stalls = () if returns.wandering else tuple(find_stalls(judged, returns.loops, limits))
-    found = Evidence(
+    found = MapEvidence(
         returns.loops, returns.jumps, returns.genuine, stalls, holes(judged), returns.wandering
     )
     if not backwards:
@@ -115,7 +96,7 @@ def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> Evid
             for span in spans
         )
 
-    return Evidence(
+    return MapEvidence(
         mirror(found.loops),
         (),
         mirror(found.genuine),

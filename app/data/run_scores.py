@@ -14,7 +14,7 @@ from analysis.scoring.groups import length_groups, rates_by_group
 from app.charts.interval import Rate
 from app.data import runs
 from app.data.runs import Run
-from app.evaluation.rows import COUNT_NAMES
+from app.evaluation.parquet import COUNT_NAMES
 
 PREFIX = {"wer": "", "cer": "character_"}  # of the columns that count
 LENGTH = "length"

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import streamlit as st
 
@@ -20,8 +19,15 @@ from analysis.diagnosis import SEVERITY
 from app.data import sample_run
 from app.evaluation import RunError, load_settings, load_summary
 from app.evaluation.items import PLAIN
+from app.evaluation.parquet import (
+    COUNT_NAMES,
+    METRIC_NAMES,
+    has_kind,
+    stored_columns,
+    to_frame,
+    with_findings,
+)
 from app.evaluation.replay import recording_of
-from app.evaluation.rows import COUNT_NAMES, METRIC_NAMES
 from models.audio import AudioError, Recording
 
 FOLDER = "ATTNSCOPE_RUNS"  # names the operator's folder of runs
@@ -29,7 +35,7 @@ USUAL_FOLDER = "runs"
 HEALTHY = "healthy"
 VERDICTS = (HEALTHY, *SEVERITY)
 NAMES = ["id", "variant", "stress", "verdict", "speaker", "corpus", "split", "reference", "extra"]
-TEXTS = ["text", "failures"]
+TEXTS = ["text", "failure_records"]
 NUMBERS = ["level", "wer", "cer", "seconds", "tokens", *METRIC_NAMES]
 COUNTS = ["part", *COUNT_NAMES, *(f"character_{name}" for name in COUNT_NAMES)]
 KIND = "found {}"  # column that tells whether this kind of failure was found
@@ -94,12 +100,10 @@ def results(run: Run) -> pd.DataFrame:
     RunError
         Where the results cannot be read.
     """
-    found = _read(run.path)
-    failures = found["failures"]
-    table = found.to_pandas()
+    stored = _read(run.path)
+    table = to_frame(stored)
     for kind in SEVERITY:
-        hits = pc.match_substring(failures, f'"kind": "{kind}"')  # as `json.dumps` writes it
-        table[KIND.format(kind)] = pc.fill_null(hits, False).to_numpy()
+        table[KIND.format(kind)] = has_kind(stored["failure_records"], kind)
     verdicts = table["verdict"].cat
     others = [each for each in verdicts.categories if each not in VERDICTS]
     return table.assign(verdict=verdicts.set_categories([*VERDICTS, *others]))
@@ -110,10 +114,11 @@ def _read(path: Path) -> pa.Table:
     wanted = [*NAMES, *TEXTS, *NUMBERS, *COUNTS]
     try:
         there = set(pq.read_schema(path / "results.parquet").names)  # an older run may lack some
-        names = [name for name in wanted if name in there]
+        names = [name for name in stored_columns(wanted) if name in there]
         coded = [name for name in NAMES if name in there]
         found = pq.read_table(path / "results.parquet", columns=names, read_dictionary=coded)
-    except (OSError, pa.ArrowInvalid) as error:
+        found = with_findings(found, wanted)
+    except (OSError, ValueError) as error:
         raise _unreadable(path) from error
     for name in names:
         if name in NUMBERS:
@@ -170,7 +175,8 @@ def _rows_at(path: Path, places: np.ndarray) -> pa.Table:
                     found.append(file.read_row_group(group).take(inside - first))
                 first += size
             table = pa.concat_tables(found) if found else file.schema_arrow.empty_table()
-    except (OSError, pa.ArrowInvalid) as error:
+            table = with_findings(table)
+    except (OSError, ValueError) as error:
         raise _unreadable(path) from error
     return table.take(np.argsort(np.argsort(places, kind="stable"), kind="stable"))
 

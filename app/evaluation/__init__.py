@@ -7,8 +7,8 @@ finished or not.
 from app.evaluation.evaluate import Outcome, Plan, evaluate
 from app.evaluation.items import Item, SourceError, read_items
 from app.evaluation.maps import load_alignment
-from app.evaluation.run import load_errors, load_results, load_settings, load_summary
 from app.evaluation.settings import RunError, Settings
+from app.evaluation.store import load_errors, load_results, load_settings, load_summary
 
 __all__ = [
     "Item",

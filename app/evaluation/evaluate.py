@@ -10,8 +10,8 @@ from typing import Any
 from app.evaluation import pool
 from app.evaluation.items import Digest, Item, Shard, digest, shards
 from app.evaluation.progress import Progress
-from app.evaluation.run import Folder, Part, load_settings, write_json
 from app.evaluation.settings import SCHEMA, RunError, Settings, difference
+from app.evaluation.store import Part, RunStore, load_settings, write_json
 from app.evaluation.summary import summarise
 from models.audio import plain
 from models.corpora.remarks import Remarks
@@ -57,7 +57,7 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
     RunError
         Where the folder holds another run, or workers cannot be had.
     """
-    folder, found = Folder(plan.out), digest(plan.items())
+    folder, found = RunStore(plan.out), digest(plan.items())
     for sentence in plan.remarks.sentences() if plan.remarks else ():
         plan.say(sentence)
     now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
@@ -75,7 +75,7 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
         return _summarised(folder, plan, found)
 
 
-def _summarised(folder: Folder, plan: Plan, found: Digest) -> Outcome:
+def _summarised(folder: RunStore, plan: Plan, found: Digest) -> Outcome:
     bad = folder.count_errors()
     decoded = found.items - bad
     summary = {"schema": SCHEMA, "utterances": decoded, "errors": bad}
@@ -85,7 +85,7 @@ def _summarised(folder: Folder, plan: Plan, found: Digest) -> Outcome:
     return Outcome(plan.out, decoded, bad, summary)
 
 
-def _refuse_others(folder: Folder, now: dict[str, Any]) -> None:
+def _refuse_others(folder: RunStore, now: dict[str, Any]) -> None:
     """See that the folder is empty, or that the run there is this one."""
     name = plain(str(folder.path))
     if folder.settings.exists():
@@ -101,7 +101,7 @@ def _refuse_others(folder: Folder, now: dict[str, Any]) -> None:
 
 
 def _decode(
-    folder: Folder, plan: Plan, found: Digest, progress: Callable[[int, int], Progress]
+    folder: RunStore, plan: Plan, found: Digest, progress: Callable[[int, int], Progress]
 ) -> None:
     done = set(folder.done())
     before = 0

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.alignment import Alignment
-from app.evaluation.run import Folder
 from app.evaluation.settings import RunError
+from app.evaluation.store import RunStore
 from models.audio import plain
 
 STEPS = 255
@@ -120,7 +120,7 @@ def load_alignment(run: Path | str, id: str, variant: str, *, part: int | None =
     Parameters
     ----------
     run
-        Folder of the run, finished or not.
+        RunStore of the run, finished or not.
     id, variant
         As in the results.
     part
@@ -131,7 +131,7 @@ def load_alignment(run: Path | str, id: str, variant: str, *, part: int | None =
     RunError
         Where the run kept no maps, or has no such recording or variant.
     """
-    folder = Folder(Path(run))
+    folder = RunStore(Path(run))
     if part is None:
         part = folder.part_of(id)
     path = folder.maps(part) if part is not None else None

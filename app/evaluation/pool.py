@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from app.evaluation.items import Shard
-from app.evaluation.run import Part
 from app.evaluation.settings import RunError, Settings
+from app.evaluation.store import Part
 from app.evaluation.work import decode_shard
 from app.lifeline import end_with_parent
 from models import schema

@@ -3,7 +3,6 @@
 Read from the results a part at a time; what is kept of an utterance are its counts.
 """
 
-import json
 import math
 from array import array
 from collections import Counter
@@ -18,12 +17,12 @@ from analysis.scoring.errors import Counts
 from analysis.scoring.intervals import bootstrap_interval
 from analysis.scoring.significance import WordErrors, compare_word_errors, word_errors
 from app.evaluation.items import PLAIN
-from app.evaluation.rows import COUNT_NAMES, METRIC_NAMES
+from app.evaluation.parquet import COUNT_NAMES, METRIC_NAMES
 
 LEVEL, RESAMPLES, SEED = 0.95, 1000, 0  # of every interval
 COLUMNS = (
     "variant", "stress", "level", "reference", "text", *COUNT_NAMES,
-    *(f"character_{name}" for name in COUNT_NAMES), "verdict", "failures", *METRIC_NAMES,
+    *(f"character_{name}" for name in COUNT_NAMES), "verdict", "failure_records", *METRIC_NAMES,
     "seconds", "decode_seconds", "encode_seconds",
 )  # fmt: skip
 
@@ -53,8 +52,8 @@ class Tally:
         """Count rows, given by column; with `places` also where the errors stand."""
         self.recordings += len(rows["variant"])
         self.verdicts.update(rows["verdict"])
-        for failures in rows["failures"]:
-            self.failures.update({failure["kind"] for failure in json.loads(failures)})
+        for records in rows["failure_records"]:
+            self.failures.update({record["kind"] for record in records})
         for name in METRIC_NAMES:
             values = [value for value in rows[name] if value is not None]
             self.sums[name] += math.fsum(values)

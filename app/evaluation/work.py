@@ -14,11 +14,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from app.comparison import Models, VariantResult, assess
-from app.evaluation import maps, rows
+from app.evaluation import maps, parquet
 from app.evaluation.items import PLAIN, Item, Shard
-from app.evaluation.rows import Heard
-from app.evaluation.run import BadItem, Part
+from app.evaluation.parquet import DecodedItem
 from app.evaluation.settings import Settings, same_checkpoints
+from app.evaluation.store import BadItem, Part
 from models.audio import AudioError, Recording, plain
 from models.corpora.recordings import load_utterance
 from models.interop import external
@@ -90,7 +90,7 @@ def _decode_shard(shard: Shard, settings: Settings, loaded: Loaded) -> Part:
     in_order = [kept[place] for place in sorted(kept)]
     return Part(
         number=shard.number,
-        rows=rows.write_rows(row for each in in_order for row in each.rows),
+        rows=parquet.write_rows(row for each in in_order for row in each.rows),
         maps=maps.write_maps(each.maps for each in in_order) if settings.keep_alignments else None,
         bad=tuple(bad[place] for place in sorted(bad)),
         items=len(in_order),
@@ -184,8 +184,8 @@ def _kept(batch: list[Ready], part: int, settings: Settings, loaded: Loaded) -> 
     kept = {each.place: Kept([], []) for each in batch}
     for results in _results(batch, encoded, settings, loaded):
         for each, result in zip(batch, results, strict=True):
-            heard = Heard(each.item, each.recording, result, encode_seconds)
-            kept[each.place].rows.append(rows.row(heard, settings.normalizer, part))
+            decoded_item = DecodedItem(each.item, each.recording, result, encode_seconds)
+            kept[each.place].rows.append(parquet.row(decoded_item, settings.normalizer, part))
             if settings.keep_alignments:
                 kept[each.place].maps.append(maps.row(each.item.id, result.decoded.alignment))
     return kept

@@ -23,8 +23,9 @@ from analysis.io.formats.ctm import ctm
 from analysis.io.formats.timed import TimedText, identifier
 from analysis.io.formats.transcript import timed_text
 from app.evaluation import RunError, load_alignment, load_results
+from app.evaluation.parquet import to_flat
 from app.evaluation.progress import Progress
-from app.evaluation.run import opened
+from app.evaluation.store import opened
 from app.export import clips as clip_export
 from models.audio import plain
 from models.names import told_apart
@@ -152,7 +153,7 @@ def _write_gathered(
 
 def _write_results(job: Job) -> int:
     """The run's table, a bounded number of rows at a time; returns how many tables there are."""
-    tables = opened(job.run).tables()
+    tables = map(to_flat, opened(job.run).tables())
     first = next(tables)
     chosen = pyarrow.compute.field("variant").isin(job.variants)
     with pyarrow.csv.CSVWriter(job.out / "results.csv", first.schema) as writer:

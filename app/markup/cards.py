@@ -59,7 +59,7 @@ def _evidence(found: Failure | Note, shown: Sign) -> str:
         f'<li><button type="button" class="attn-evidence attn-{shown.level}" '
         f'data-from="{start:.2f}" data-to="{max(end, start + 0.3):.2f}" title="hear it">'
         f"{icon(shown.icon)}{escape(shown.words)} {start:.1f}–{end:.1f} s</button> "
-        f"{escape(found.explanation)}</li>"
+        f"{escape(found.explanation or shown.help)}</li>"
     )
 
 

@@ -7,31 +7,22 @@ from typing import Any
 import numpy as np
 
 from analysis.alignment import Alignment
-from models.schema import Count, Name, Number
+from analysis.failures.failure import Failure
 
 
 class ReportError(ValueError):
     """A report cannot be made; the message is one sentence for the user."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Where a failure is seen."""
-
-    kind: Name
-    tokens: tuple[Count, Count]  # first row, row after the last
-    seconds: tuple[Number, Number]
-
-
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What one variant made of a recording."""
+class ReportVariant:
+    """The decoding of a recording by one variant."""
 
     name: str
     text: str
     verdict: str
     wer: float | None
-    failures: tuple[Evidence, ...]
+    failures: tuple[Failure, ...]
     alignment: Alignment | None  # None: was not kept
     remark: str = ""  # why it is shown
 
@@ -43,7 +34,7 @@ class Case:
     title: str
     seconds: float
     reference: str | None
-    heard: tuple[Heard, ...]
+    variants: tuple[ReportVariant, ...]
     samples: np.ndarray | None  # (n,) float32 16 kHz, None: the file is not there any more
     warnings: tuple[str, ...] = ()
 
@@ -61,8 +52,3 @@ class Report:
     cases_title: str  # which recordings these are
     errors: tuple[tuple[str, str], ...] = ()  # recording and why it could not be decoded
     more_errors: int = 0  # not listed
-
-
-def evidence(found: Mapping[str, Any]) -> Evidence:
-    """From a failure as JSON has it."""
-    return Evidence(found["kind"], tuple(found["tokens"]), tuple(found["seconds"]))

@@ -9,11 +9,11 @@ from html import escape
 import numpy as np
 
 from analysis.alignment import Alignment
+from analysis.failures.failure import Failure
 from app.charts.label_placement import name_places
 from app.charts.labels import row_labels
 from app.charts.png import data_uri, grey_png
 from app.charts.quantise import to_levels
-from app.report.content import Evidence
 from app.theme import DARK_SCALE, LIGHT_SCALE, Scale, sign
 
 MAP_WIDTH, MAP_LEFT, MAP_RIGHT, MAP_TOP, MAP_BOTTOM = 640, 74, 8, 10, 34
@@ -51,7 +51,7 @@ def color_filters() -> str:
     )
 
 
-def attention_map(alignment: Alignment, failures: Iterable[Evidence], seconds: float) -> str:
+def attention_map(alignment: Alignment, failures: Iterable[Failure], seconds: float) -> str:
     """The map of one decoding: tokens read downwards, seconds across, failures framed."""
     count = max(1, len(alignment.tokens))
     height = min(TALLEST_MAP, max(MAP_HEIGHT, count * ROW_HEIGHT if count < 40 else 0))
@@ -109,7 +109,7 @@ def _time_axis(start: float, end: float, scale: float, height: float) -> list[st
 
 
 def _frames(
-    failures: Iterable[Evidence], x: Callable[[float], float], row: float, count: int
+    failures: Iterable[Failure], x: Callable[[float], float], row: float, count: int
 ) -> list[str]:
     """The evidence of every failure, its name in a corner where it covers no other."""
     boxes, names, found = [], [], []

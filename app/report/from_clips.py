@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from analysis.failures.failure import Failure
 from analysis.scoring.normalisers import NORMALISERS
 from app.comparison import SCHEMA, ClipResult, VariantResult
-from app.report.content import Case, Evidence, Heard, Report, ReportError, evidence
+from app.report.content import Case, Report, ReportError, ReportVariant
 from models import schema
 from models.audio import AudioError, load, plain
 from models.recogniser import variants
-from models.schema import SchemaError
 
 TITLE = "How each mechanism listened"
 
@@ -24,7 +24,7 @@ def from_clips(clips: Sequence[ClipResult]) -> Report:
             title=clip.recording.name,
             seconds=clip.recording.seconds,
             reference=clip.reference,
-            heard=tuple(map(_heard, clip.variants)),
+            variants=tuple(map(_report_variant, clip.variants)),
             samples=clip.recording.samples,
             warnings=clip.recording.warnings,
         )
@@ -33,14 +33,13 @@ def from_clips(clips: Sequence[ClipResult]) -> Report:
     return _report(cases, titles, clips[0].normalizer)
 
 
-def _heard(result: VariantResult) -> Heard:
-    failures = result.diagnosis.to_json()["failures"]
-    return Heard(
+def _report_variant(result: VariantResult) -> ReportVariant:
+    return ReportVariant(
         result.info.name,
         result.decoded.text,
         result.diagnosis.verdict,
         result.score.wer if result.score else None,
-        tuple(map(evidence, failures)),
+        result.diagnosis.failures,
         result.decoded.alignment,
     )
 
@@ -60,16 +59,19 @@ def from_json(path: Path) -> Report:
         if isinstance(values, dict) and values.get("schema", SCHEMA) != SCHEMA:
             raise ReportError(f"{name} was written by another version of AttnScope")
         compared = schema.convert(values, _Compared)
+        cases = tuple(map(_case, compared.clips))
     except OSError as error:
         raise ReportError(f"{name} cannot be read ({error.strerror})") from None
-    except SchemaError as error:
+    except ReportError:
+        raise
+    except ValueError as error:
         raise ReportError(
             f"{name} is neither a run nor what `compare --json` writes ({error})"
         ) from None
-    if not compared.clips:
+    if not cases:
         raise ReportError(f"{name} holds no recording: none could be decoded")
     titles = {info.name: info.title for info in variants()}
-    return _report(tuple(map(_case, compared.clips)), titles, compared.clips[0].normalizer)
+    return _report(cases, titles, compared.clips[0].normalizer)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class _Variant:
     text: schema.Text
     verdict: schema.Name
     wer: schema.Number | None
-    failures: tuple[Evidence, ...]
+    failures: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,15 @@ class _Compared:
 
 
 def _case(clip: _Clip) -> Case:
-    heard = tuple(
-        Heard(result.name, result.text, result.verdict, result.wer, result.failures, None)
+    variants = tuple(
+        ReportVariant(
+            result.name,
+            result.text,
+            result.verdict,
+            result.wer,
+            tuple(map(Failure.from_json, result.failures)),
+            None,
+        )
         for result in clip.variants
     )
     recording = clip.clip
@@ -116,7 +125,7 @@ def _case(clip: _Clip) -> Case:
         plain(Path(recording.path).name),
         recording.seconds,
         clip.reference,
-        heard,
+        variants,
         _samples(recording.path, recording.seconds),
         recording.warnings,
     )
@@ -133,7 +142,7 @@ def _samples(path: str, seconds: float):
 def _report(cases: tuple[Case, ...], titles: dict[str, str], normalizer: str) -> Report:
     facts = (
         ("recordings", str(len(cases))),
-        ("mechanisms", str(len({heard.name for case in cases for heard in case.heard}))),
+        ("mechanisms", str(len({variant.name for case in cases for variant in case.variants}))),
         ("normaliser", normalizer),
     )
     return Report(TITLE, facts, normalizer, titles, None, cases, "Recordings")

@@ -18,12 +18,13 @@ from app.evaluation import (
     load_settings,
     load_summary,
 )
+from app.evaluation.parquet import failures_of
 from app.evaluation.replay import recording_of
-from app.evaluation.run import opened
 from app.evaluation.settings import Settings
+from app.evaluation.store import opened
 from app.evaluation.summary import summarise
 from app.evaluation.work import results_of
-from app.report.content import Case, Heard, Report, evidence
+from app.report.content import Case, Report, ReportVariant
 from models.audio import AudioError, Recording, plain
 from models.checkpoint import CheckpointError
 from models.recogniser import variants
@@ -32,8 +33,8 @@ CASES = 10  # recordings shown in full
 ERRORS = 50  # unreadable recordings named
 COLUMNS = [
     "id", "variant", "stress", "level", "path", "start", "end", "spans", "reference", "text",
-    "substitutions", "deletions", "insertions", "wer", "verdict", "failures", "seconds", "warnings",
-    "part",
+    "substitutions", "deletions", "insertions", "wer", "verdict", "failure_records", "seconds",
+    "warnings", "part",
 ]  # fmt: skip
 
 
@@ -137,13 +138,13 @@ class _Cases:
             shown[best.variant] = (best, "did best here")
         recording = self._recording(worst)
         maps = self._maps(worst, list(shown), recording)
-        heard = tuple(
-            Heard(
+        variants = tuple(
+            ReportVariant(
                 name,
                 row.text,
                 row.verdict,
                 None if pd.isna(row.wer) else row.wer,
-                tuple(map(evidence, json.loads(row.failures))),
+                failures_of(row._asdict()),
                 maps.get(name),
                 remark,
             )
@@ -153,7 +154,7 @@ class _Cases:
             title=plain(worst.id),
             seconds=worst.seconds,
             reference=None if pd.isna(worst.reference) else worst.reference,
-            heard=heard,
+            variants=variants,
             samples=recording.samples if recording else None,
             warnings=tuple(json.loads(worst.warnings)),
         )

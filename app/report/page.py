@@ -9,7 +9,7 @@ from app.formatting import percent
 from app.markup.cards import badge
 from app.markup.document import Document, html, opus
 from app.markup.transcript import LEGEND, transcript
-from app.report.content import Case, Heard, Report
+from app.report.content import Case, Report, ReportVariant
 from app.report.drawings import attention_map, color_filters
 from app.report.tables import failures, pairs, scores, stresses
 
@@ -75,7 +75,7 @@ def _case(case: Case, report: Report) -> str:
         source = data_uri(opus(case.samples), "audio/ogg")
         sound = f'<audio controls preload="metadata" src="{source}"></audio>'
     warnings = "".join(f"<br><small>{escape(warning)}</small>" for warning in case.warnings)
-    heard = "".join(_heard(each, case, report) for each in case.heard)
+    heard = "".join(_variant(each, case, report) for each in case.variants)
     return (
         f'<article class="case"><header><h3>{escape(case.title)}</h3>'
         f"<span>{case.seconds:.1f} s</span></header>{said}{sound}{warnings}"
@@ -83,16 +83,16 @@ def _case(case: Case, report: Report) -> str:
     )
 
 
-def _heard(heard: Heard, case: Case, report: Report) -> str:
-    title = report.titles.get(heard.name, heard.name)
-    rate = "" if heard.wer is None else f"<span><b>{percent(heard.wer)}</b> WER</span>"
-    verdict = badge(heard.verdict, heard.alignment)
-    remark = f"<em>{escape(heard.remark)}</em>" if heard.remark else ""
-    text = transcript(heard.alignment, heard.text, case.reference, report.normalizer)
-    if heard.alignment is None:
+def _variant(variant: ReportVariant, case: Case, report: Report) -> str:
+    title = report.titles.get(variant.name, variant.name)
+    rate = "" if variant.wer is None else f"<span><b>{percent(variant.wer)}</b> WER</span>"
+    verdict = badge(variant.verdict, variant.alignment)
+    remark = f"<em>{escape(variant.remark)}</em>" if variant.remark else ""
+    text = transcript(variant.alignment, variant.text, case.reference, report.normalizer)
+    if variant.alignment is None:
         drawn = f"<p><small>{NO_MAP}</small></p>" if report.summary else ""
     else:
-        drawn = attention_map(heard.alignment, heard.failures, case.seconds)
+        drawn = attention_map(variant.alignment, variant.failures, case.seconds)
     return (
         f"<article><header><h3>{escape(title)}</h3>{verdict}{rate}{remark}</header>"
         f"{text}{drawn}</article>"

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from app.evaluation.items import Shard
-from app.evaluation.run import Part
 from app.evaluation.settings import Settings
+from app.evaluation.store import Part
 from tests.support.small_runs import fake_part
 
 DEADLY = "ATTNSCOPE_TEST_DEADLY"  # beginning of the recordings' names that kill

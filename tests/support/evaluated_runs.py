@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+from analysis.failures.failure import Failure
 from analysis.scoring.errors import score
 from app.comparison import Models
 from app.evaluation import Plan, Settings, evaluate, read_items
-from app.evaluation.rows import COUNT_NAMES, SCHEMA
-from app.evaluation.run import Folder, write_json
+from app.evaluation.parquet import COUNT_NAMES, SCHEMA
 from app.evaluation.settings import fingerprints
+from app.evaluation.store import RunStore, write_json
 from app.evaluation.summary import summarise
 from models.decoding.search import SearchOptions
 from tests.support.recordings import hum
@@ -56,12 +57,14 @@ def row(name: str, variant: str, said: str | None, heard: str, **more: Any) -> d
             counts |= {f"{prefix}{each}": getattr(part, each) for each in COUNT_NAMES}
         counts |= {"wer": found.wer, "cer": found.cer}
     kinds = more.pop("kinds", [])
-    failures = [{"kind": kind, "tokens": [0, 1], "seconds": [0.0, 1.0]} for kind in kinds]
+    failures = [Failure(kind, (0, 1), (0.0, 1.0), f"Here is a {kind}.") for kind in kinds]
     return {
         "id": name, "variant": variant, "stress": "none", "reference": said, "text": heard,
         "path": f"/nowhere/{name}.wav", "normalizer": "basic", **counts, "ended": True,
-        "verdict": kinds[0] if kinds else "healthy", "failures": json.dumps(failures),
-        "notes": "[]", "warnings": "[]", "extra": "{}", "speaker": "", "corpus": "", "split": "",
+        "verdict": kinds[0] if kinds else "healthy", "notes": "[]",
+        "failures": json.dumps([failure.span_json() for failure in failures]),
+        "failure_records": [failure.to_json() for failure in failures], "note_records": [],
+        "warnings": "[]", "extra": "{}", "speaker": "", "corpus": "", "split": "",
         "tokens": len(heard), "seconds": 3.0, "decode_seconds": 0.1, "encode_seconds": 0.1,
         "part": 0, **more,
     }  # fmt: skip
@@ -74,5 +77,5 @@ def written_run(out: Path, rows: list[dict[str, Any]]) -> Path:
     write_json(out / "run.json", Settings(variants).to_json() | {"name": "written"})
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out / "results.parquet")
     summary = {"schema": 1, "utterances": len({each["id"] for each in rows}), "errors": 0}
-    write_json(out / "summary.json", summary | summarise(Folder(out).tables, "basic"))
+    write_json(out / "summary.json", summary | summarise(RunStore(out).tables, "basic"))
     return out

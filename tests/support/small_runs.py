@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import soundfile
 
 from app.evaluation.items import Item, Shard
-from app.evaluation.rows import SCHEMA
-from app.evaluation.run import BadItem, Part
+from app.evaluation.parquet import SCHEMA
 from app.evaluation.settings import Settings
+from app.evaluation.store import BadItem, Part
 from models.corpora.corpus import Utterance
 from tests.support.recordings import hum
 

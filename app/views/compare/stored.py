@@ -1,6 +1,5 @@
 """What a run says of one of its recordings: its evidence, and its maps where the sound is gone."""
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from analysis.alignment import Alignment
-from analysis.diagnosis import Diagnosis, Failure, Note
+from analysis.diagnosis import Diagnosis
 from app import charts
 from app.comparison import VariantResult
 from app.components.player import CONTAINER
@@ -17,32 +16,18 @@ from app.controls.sidebar import Choice
 from app.data import decoding, runs, sample_run
 from app.data.runs import Heard
 from app.evaluation import RunError, load_alignment
+from app.evaluation.parquet import failures_of, notes_of
 from app.formatting import percent
 from app.markup import cards
 from app.markup.transcript import transcript
-from app.theme import palette, sign
+from app.theme import palette
 from app.views.common import PLOT, address_note, plain
 from models.variant import Decoded, VariantInfo
 
 
 def diagnosis_of(row: Mapping[str, Any]) -> Diagnosis:
-    """What the run found, without sentences: a kind's own help stands for them."""
-    return Diagnosis(
-        row["verdict"],
-        tuple(Failure(**_found(each)) for each in json.loads(row["failures"])),
-        tuple(Note(**_found(each)) for each in json.loads(row["notes"])),
-        metrics={},
-        heads=(),
-    )
-
-
-def _found(each: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": each["kind"],
-        "tokens": tuple(each["tokens"]),
-        "seconds": tuple(each["seconds"]),
-        "explanation": sign(each["kind"]).help,
-    }
+    """Verdict, failures and notes that the run stored."""
+    return Diagnosis(row["verdict"], failures_of(row), notes_of(row), metrics={}, heads=())
 
 
 def evidence(heard: Heard) -> None:

@@ -18,6 +18,7 @@ from app.data import run_filters, runs, sample_run
 from app.data.run_filters import Filter, Order
 from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
+from app.evaluation.parquet import to_flat
 from app.links import runs as run_links
 from app.links.runs import FailuresView
 from app.markup import cards, matrices
@@ -243,7 +244,7 @@ def _lines(chosen: Chosen, rows: pd.DataFrame) -> tuple[str, ...]:
 def _content(run: Run, places: np.ndarray, kind: str) -> bytes:
     rows, file = runs.full_rows(run, places), io.BytesIO()
     if kind == "csv":
-        csv.write_csv(rows, file)
+        csv.write_csv(to_flat(rows), file)
     else:
         parquet.write_table(rows, file, compression="zstd")
     return file.getvalue()

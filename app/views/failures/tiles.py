@@ -1,6 +1,5 @@
 """Decodings of a run as tiles: a small map, its verdict, what was written. HTML, all escaped."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,9 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from analysis.failures.failure import Failure
 from app.charts.thumbnail import Thumbnail, thumbnail
 from app.data.runs import Run
 from app.evaluation import RunError, load_alignment
+from app.evaluation.parquet import failures_of
 from app.formatting import percent
 from app.markup.cards import badge
 from app.report.drawings import color_filter
@@ -68,7 +69,7 @@ def _tile(run: Run, row: Any) -> str:
 
 
 def _picture(small: Thumbnail | None, row: Any) -> str:
-    failures = json.loads(row.failures)
+    failures = failures_of(row._asdict())
     if small is None or not small.picture:
         blank = Thumbnail("", max(1, int(row.tokens)), 0.0, float(row.seconds))
         note = '<span class="attn-thumb-none">map not kept</span>' if row.tokens else ""
@@ -77,7 +78,7 @@ def _picture(small: Thumbnail | None, row: Any) -> str:
     return f'<span class="attn-thumb">{image}{_frames(small, failures)}</span>'
 
 
-def _frames(small: Thumbnail, failures: Sequence[dict[str, Any]]) -> str:
+def _frames(small: Thumbnail, failures: Sequence[Failure]) -> str:
     return "".join(
         f'<i style="left:{at.left:.1f}%;top:{at.top:.1f}%;width:{at.width:.1f}%;'
         f'height:{at.height:.1f}%"></i>'
@@ -85,10 +86,10 @@ def _frames(small: Thumbnail, failures: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _spans(small: Thumbnail, failures: Sequence[dict[str, Any]]) -> Iterator[Span]:
+def _spans(small: Thumbnail, failures: Sequence[Failure]) -> Iterator[Span]:
     length = max(small.end - small.start, 1e-6)
     for failure in failures:
-        (first, last), (start, end) = failure["tokens"], failure["seconds"]
+        (first, last), (start, end) = failure.tokens, failure.seconds
         left, right = (_inside(100 * (time - small.start) / length) for time in (start, end))
         top, bottom = (_inside(100 * row / max(1, small.tokens)) for row in (first, last))
         yield Span(

@@ -27,8 +27,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.evaluation.parquet import SCHEMA, stored_columns, to_frame, with_findings
 from app.evaluation.record import SummaryRecord
-from app.evaluation.rows import SCHEMA
 from app.evaluation.settings import SCHEMA as RUN_SCHEMA
 from app.evaluation.settings import RunError, Settings
 from models import schema
@@ -62,7 +62,7 @@ class Part:
     items: int  # decoded
 
 
-class Folder:
+class RunStore:
     """Names, reading and writing of a run's files."""
 
     def __init__(self, path: Path) -> None:
@@ -165,7 +165,21 @@ class Folder:
             self.parts.rmdir()
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The results so far, in order, a bounded number of rows at a time."""
+        """The results so far, in order, a bounded number of rows at a time.
+
+        Raises
+        ------
+        RunError
+            Where they are damaged.
+        """
+        try:
+            for table in self._stored(None if columns is None else stored_columns(columns)):
+                yield with_findings(table, columns)
+        except ValueError:
+            raise RunError(f"the results of {self.path.name} are damaged; evaluate again") from None
+
+    def _stored(self, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The tables as they were written, perhaps by an earlier version."""
         try:
             with pq.ParquetFile(self.results) as file:
                 for batch in file.iter_batches(READ_ROWS, columns=columns):
@@ -174,7 +188,7 @@ class Folder:
         except FileNotFoundError:
             pass
         for number in self.done():
-            yield pq.read_table(self.part(number), columns=columns and list(columns), schema=SCHEMA)
+            yield pq.read_table(self.part(number), columns=columns, schema=SCHEMA)
 
     def part_of(self, name: str) -> int | None:
         """The part that has a recording's maps."""
@@ -220,7 +234,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write(path, text.encode("utf-8", errors="replace"))
 
 
-def opened(run: Path | str) -> Folder:
+def opened(run: Path | str) -> RunStore:
     """The folder of a run.
 
     Raises
@@ -228,7 +242,7 @@ def opened(run: Path | str) -> Folder:
     RunError
         Where the folder holds no run.
     """
-    folder = Folder(Path(run))
+    folder = RunStore(Path(run))
     if not folder.settings.is_file():
         raise RunError(f"{plain(str(run))} is not a run; `python -m app evaluate --out` makes one")
     return folder
@@ -240,9 +254,9 @@ def load_results(run: Path | str, columns: Sequence[str] | None = None) -> pd.Da
     Parameters
     ----------
     run
-        Folder of the run, finished or not.
+        RunStore of the run, finished or not.
     columns
-        Only these, which saves memory; all by default (`app.evaluation.rows.SCHEMA`).
+        Only these, which saves memory; all by default (`app.evaluation.parquet.SCHEMA`).
 
     Raises
     ------
@@ -257,7 +271,7 @@ def load_results(run: Path | str, columns: Sequence[str] | None = None) -> pd.Da
     if not tables:
         wanted = SCHEMA.names if columns is None else columns
         tables = [pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()]
-    return pa.concat_tables(tables).to_pandas()
+    return to_frame(pa.concat_tables(tables))
 
 
 def load_errors(run: Path | str) -> pd.DataFrame:
