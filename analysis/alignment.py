@@ -47,7 +47,7 @@ class Alignment:
     tokens: tuple[str, ...]  # decoded tokens in order, <eos> included if it was emitted
     frame_seconds: float  # seconds per attention frame
     start_seconds: float = 0.0  # time at which frame 0 starts
-    speech: np.ndarray | None = None  # (frames,) bool, None: every frame counts as speech
+    speech: np.ndarray | None = None  # (frames,) bool; None: not known
     ended: bool | None = None  # the decoder emitted <eos> itself; None: not known
     text: str | None = None  # what was decoded, as text
     reference: str | None = None  # what was said
@@ -81,7 +81,7 @@ class Alignment:
         frame_seconds : float
             Seconds per attention frame.
         speech : (frames,) bool, optional
-            Voice activity.
+            Voice activity. Without it, nothing is said of audio that no token listened to.
         renormalise : bool
             Divide rows by their sums instead of refusing those that do not sum to one.
 
@@ -202,7 +202,7 @@ class Alignment:
 
     @cached_property
     def speech_mask(self) -> np.ndarray:
-        """(frames,) bool: voice activity, all true where it is not known."""
+        """(frames,) bool: where somebody may speak; every frame where that is not known."""
         return np.ones(self.frames, bool) if self.speech is None else self.speech
 
     def light(self) -> "Alignment":

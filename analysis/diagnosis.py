@@ -75,7 +75,7 @@ class Diagnosis:
 
     verdict: str  # "healthy" or the kind of the most serious failure
     failures: tuple[Failure, ...]  # most serious first
-    notes: tuple[Note, ...]  # genuine repetitions
+    notes: tuple[Note, ...]  # genuine repetitions, what may have been missed, what is not known
     metrics: dict[str, float | None]  # of the mean map, None where undefined
     heads: tuple[HeadReport, ...]  # every layer and head
 
@@ -133,10 +133,31 @@ def diagnose(
     return Diagnosis(
         verdict=findings.verdict,
         failures=findings.failures,
-        notes=findings.notes,
+        notes=(*findings.notes, *_unknown(alignment)),
         metrics=metrics,
         heads=_heads(alignment, metrics, token_seconds, global_mass),
     )
+
+
+def _unknown(alignment: Alignment) -> Iterator[Note]:
+    """What is not judged, as the alignment does not tell it."""
+    rows = (0, len(alignment.tokens))
+    seconds = (alignment.time(0), alignment.time(alignment.frames))
+    if alignment.speech is None:
+        yield Note(
+            "speech_unknown",
+            rows,
+            seconds,
+            "Which frames hold speech is not known: skips and early stops are not judged, and "
+            "coverage, skipped seconds and tokens per second stay open.",
+        )
+    if alignment.ended is None:
+        yield Note(
+            "end_unknown",
+            rows,
+            seconds,
+            "Whether the decoder ended by itself is not known: a runaway is not judged.",
+        )
 
 
 def measure_maps(maps: Maps) -> dict[str, np.ndarray]:

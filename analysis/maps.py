@@ -59,7 +59,7 @@ class Maps:
     token_counts: np.ndarray  # (batch,) int
     frame_counts: np.ndarray  # (batch,) int
     frame_seconds: np.ndarray  # (batch,) float
-    speech: np.ndarray  # (batch, frames) bool, every frame where activity is not known
+    speech: np.ndarray  # (batch, frames) bool; every frame, as it may be, where not known
     speech_known: np.ndarray  # (batch,) bool
     special: np.ndarray  # (batch, tokens) bool: stands for no sound
     space: np.ndarray  # (batch, tokens) bool: only separates words

@@ -20,6 +20,7 @@ from analysis.heads.cross_attention import listening
 from tests.support.failing_maps import EDITS, make
 from tests.support.maps import Labelled, Look
 
+UNHEARD = {"skip", "early_stop"}  # failures that speech without a listener makes
 QUIET = ("healthy", "genuine")  # maps in which no failure may be found
 SLICES = {
     "characters": lambda look: not look.words,
@@ -65,8 +66,10 @@ class Tally:
     def add(self, name: str, labelled: Labelled, findings: Findings) -> None:
         """Count one map."""
         script, kinds = labelled.script, {failure.kind for failure in findings.failures}
-        self.found.update(script.kinds & kinds)
-        self.missed.update(script.kinds - kinds)
+        # whether somebody spoke where nothing listened, only speech activity tells
+        there = script.kinds if labelled.look.mask else script.kinds - UNHEARD
+        self.found.update(there & kinds)
+        self.missed.update(there - kinds)
         self.false.update(kinds - script.kinds - script.also)
         if name in QUIET:
             self.quiet[name] += 1

@@ -1,5 +1,7 @@
 """Failures, their evidence and their explanations, one map at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from analysis.failures.thresholds import SEVERITY, Thresholds
 from tests.support.failing_maps import EDITS, make
 from tests.support.maps import Look
 
+UNHEARD = {"skip", "early_stop"}  # failures that speech without a listener makes
 PLAIN = Look(unevenness=0.15, pauses=0.0, jitter=0.0, floor=0.02, eos="none")
 LOOKS = {
     "characters": PLAIN,
@@ -36,8 +39,12 @@ def test_each_failure_is_found_in_each_look(name, look):
     labelled = make((5, len(look)), name, LOOKS[look])
     diagnosis = diagnose(labelled.alignment)
     kinds = {failure.kind for failure in diagnosis.failures}
-    assert labelled.script.kinds <= kinds
-    assert kinds <= labelled.script.kinds | labelled.script.also
+    there = labelled.script.kinds
+    if not LOOKS[look].mask:  # whether somebody spoke where nothing listened is not known
+        assert bool(there & UNHEARD) <= ("unheard" in {note.kind for note in diagnosis.notes})
+        there = there - UNHEARD
+    assert there <= kinds
+    assert kinds <= there | labelled.script.also - (UNHEARD if not LOOKS[look].mask else set())
     assert labelled.script.notes <= {note.kind for note in diagnosis.notes}
     if not kinds:
         assert diagnosis.verdict == "healthy"
@@ -81,11 +88,12 @@ def test_a_spoken_repetition_is_noted_with_its_rows(seed):
 
 
 def drawn(tokens, seconds, total, frame_seconds=0.04, width=0.05, **optional):
-    """A map of tokens that listen at given seconds."""
+    """A map of tokens that listen at given seconds; somebody speaks all the time."""
     times = (np.arange(round(total / frame_seconds)) + 0.5) * frame_seconds
     rows = np.exp(-(((times - np.asarray(seconds)[:, None]) / width) ** 2) / 2) + 1e-6
     weights = rows / rows.sum(axis=1, keepdims=True)
-    return Alignment.from_arrays(weights, list(tokens), frame_seconds, **optional)
+    known = {"speech": np.ones(len(times), bool)} | optional
+    return Alignment.from_arrays(weights, list(tokens), frame_seconds, **known)
 
 
 def spelled(text, start, pace=0.07):
@@ -190,8 +198,31 @@ def test_silence_may_be_skipped_and_the_ending_be_silent():
     speech[: round(1.15 / 0.04)] = True
     speech[100:127] = True
     assert verdict(drawn(tokens + more, seconds + later, 8.0, speech=speech)) == "healthy"
-    kinds = [f.kind for f in find_failures(drawn(tokens + more, seconds + later, 8.0)).failures]
-    assert kinds == ["early_stop", "skip"]
+    spoken = find_failures(drawn(tokens + more, seconds + later, 8.0))
+    assert [f.kind for f in spoken.failures] == ["early_stop", "skip"]
+    unknown = find_failures(drawn(tokens + more, seconds + later, 8.0, speech=None))
+    assert unknown.verdict == "healthy"
+    assert [note.kind for note in unknown.notes] == ["unheard", "unheard"]
+    for note, failure in zip(unknown.notes, spoken.failures[::-1], strict=True):
+        assert note.seconds == failure.seconds
+        assert note.tokens == failure.tokens
+        assert "whether somebody spoke there is not known" in note.explanation
+
+
+def test_padding_of_a_window_is_no_speech_that_follows():
+    """Whisper's window of 30 s, a map without sound and without voice activity."""
+    words = [f"word{n}" for n in range(13)]
+    padded = drawn(words, [0.4 + 0.42 * n for n in range(13)], 30.0, 0.02, speech=None, ended=True)
+    diagnosis = diagnose(padded)
+    assert diagnosis.verdict == "healthy"
+    assert [note.kind for note in diagnosis.notes] == ["unheard", "speech_unknown"]
+    assert diagnosis.metrics["coverage"] is diagnosis.metrics["skipped_seconds"] is None
+    assert diagnosis.metrics["tokens_per_second"] is None
+    speech = np.arange(padded.frames) < 300
+    heard = diagnose(replace(padded, speech=speech, ended=None))
+    assert [note.kind for note in heard.notes] == ["end_unknown"]
+    assert heard.metrics["coverage"] == 1
+    assert diagnose(replace(padded, speech=speech)).notes == ()
 
 
 def test_a_late_start_is_a_skip():
@@ -224,7 +255,10 @@ def test_one_stray_row_is_no_failure():
 
 
 def test_nothing_decoded_from_speech_is_an_early_stop():
-    findings = find_failures(Alignment.from_arrays(np.zeros((0, 100)), [], 0.04, ended=True))
+    speech = np.ones(100, bool)
+    findings = find_failures(
+        Alignment.from_arrays(np.zeros((0, 100)), [], 0.04, speech=speech, ended=True)
+    )
     (failure,) = findings.failures
     assert failure.kind == "early_stop"
     assert failure.seconds == (0, 4)
@@ -243,8 +277,12 @@ def test_the_smallest_maps_get_a_verdict(rows, frames, speech):
 
 
 def test_a_single_end_of_sentence_gets_a_verdict():
-    alignment = Alignment.from_arrays(np.full((1, 50), 0.02), ["<eos>"], 0.04, ended=True)
+    speech = np.ones(50, bool)
+    alignment = Alignment.from_arrays(
+        np.full((1, 50), 0.02), ["<eos>"], 0.04, speech=speech, ended=True
+    )
     assert diagnose(alignment).verdict == "early_stop"
+    assert diagnose(replace(alignment, speech=None)).verdict == "healthy"
 
 
 def test_thresholds_can_be_changed():

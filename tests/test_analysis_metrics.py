@@ -22,13 +22,18 @@ def peaks(places, frames=60, width=1.2, tokens=None, **optional):
     rows = np.exp(-(((np.arange(frames) - np.asarray(places)[:, None]) / width) ** 2) / 2) + 1e-9
     tokens = tokens or [f"word{i}" for i in range(len(rows))]
     weights = rows / rows.sum(axis=1, keepdims=True)
-    return Alignment.from_arrays(weights, tokens, FRAME, **optional)
+    return Alignment.from_arrays(weights, tokens, FRAME, **spoken(frames) | optional)
+
+
+def spoken(frames):
+    """Somebody speaks all the time."""
+    return {"speech": np.ones(frames, bool)}
 
 
 def uniform(tokens=5, frames=40):
-    return Alignment.from_arrays(
-        np.full((tokens, frames), 1 / frames), [f"w{i}" for i in range(tokens)], FRAME
-    )
+    words = [f"w{i}" for i in range(tokens)]
+    weights = np.full((tokens, frames), 1 / frames)
+    return Alignment.from_arrays(weights, words, FRAME, **spoken(frames))
 
 
 DIAGONAL = [3, 8, 13, 18, 23, 28, 33, 38, 43, 48, 53, 57]
@@ -162,7 +167,7 @@ def test_a_final_token_that_hears_the_rest_does_not_cover_it():
     row = np.full((1, 100), 1e-6)
     row[0, 30:] = 1 / 70
     weights = np.concatenate([peaks(range(2, 26, 3), frames=100).map, row / row.sum()])
-    alignment = Alignment.from_arrays(weights, tokens, FRAME)
+    alignment = Alignment.from_arrays(weights, tokens, FRAME, **spoken(100))
     assert METRICS["coverage"](alignment) == pytest.approx(0.26, abs=0.04)
     assert METRICS["skipped_seconds"](alignment) == pytest.approx(2.95, abs=0.15)
 
@@ -177,6 +182,18 @@ def test_skipped_speech_is_measured_and_silence_is_not_missed():
     silent = peaks(places, frames=142, speech=speech)
     assert METRICS["skipped_seconds"](silent) == 0
     assert METRICS["coverage"](silent) == 1
+    unknown = peaks(places, frames=142, speech=None)
+    for name in ("coverage", "skipped_seconds", "tokens_per_second"):
+        assert METRICS[name](unknown) is None
+
+
+def test_padding_at_the_end_without_weight_is_no_part_of_the_line():
+    padded = np.pad(peaks(DIAGONAL).map * (peaks(DIAGONAL).map > 1e-6), ((0, 0), (0, 400)))
+    words = [f"w{i}" for i in range(12)]
+    alignment = Alignment.from_arrays(padded, words, FRAME)
+    assert METRICS["diagonality"](alignment) > 0.9
+    heard = Alignment.from_arrays(padded, words, FRAME, **spoken(460))
+    assert METRICS["diagonality"](heard) < 0.3
 
 
 @pytest.mark.parametrize(
@@ -225,9 +242,8 @@ def test_the_smallest_maps_have_numbers_or_none(rows, frames, speech):
 
 
 def test_more_tokens_than_frames():
-    alignment = Alignment.from_arrays(
-        np.repeat(np.eye(6), 4, axis=0), [f"w{i}" for i in range(24)], FRAME
-    )
+    weights, words = np.repeat(np.eye(6), 4, axis=0), [f"w{i}" for i in range(24)]
+    alignment = Alignment.from_arrays(weights, words, FRAME, **spoken(6))
     values = measure(alignment)
     assert values["monotonicity"] > 0.95
     assert values["forward_share"] == 1

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import unicodedata
 from dataclasses import replace
 from html import unescape
 from itertools import pairwise
@@ -20,10 +21,11 @@ from analysis.io.formats.kaldi_text import kaldi_text
 from analysis.io.formats.sclite import sclite
 from analysis.io.formats.subtitles import CueOptions, srt, stretches, vtt
 from analysis.io.formats.textgrid import textgrid
-from analysis.io.formats.timed import Piece, TimedText, in_order
+from analysis.io.formats.timed import Piece, TimedText, identifier, in_order
 from analysis.io.formats.transcript import timed_text
 from analysis.io.formats.whisper_json import whisper_json
 from analysis.scoring.errors import score
+from app.export.clips import file_stem
 
 FRAME = 0.04
 
@@ -157,6 +159,18 @@ def test_sclite_reads_our_ctm_and_counts_what_we_count(tmp_path):
     assert re.search(r"HYP: .*the .*mat", report)
 
 
+@pytest.mark.parametrize(
+    "word", [";;x", "a;b", "@", "<ALT_BEGIN>", "(uh)", "<unk>", '"q"', "{a", "*"]
+)
+def test_sclite_takes_no_word_for_a_mark(word, tmp_path):
+    found = transcript(("one", 0.0, 0.4), (word, 0.5, 0.9), ("two", 1.0, 1.4), name="one")
+    (tmp_path / "hyp.ctm").write_text(ctm([found]))
+    (tmp_path / "ref.stm").write_text("one 1 someone 0.0 10.0 one x two\n")
+    report = nist(tmp_path, "-h", "hyp.ctm", "ctm", "-r", "ref.stm", "stm", "-o", "pra", "stdout")
+    assert "Scores: (#C #S #D #I) 2 1 0 0" in report
+    assert unicodedata.normalize("NFKC", ctm([found]).splitlines()[1].split()[4]) == word
+
+
 CASES = [
     ("the cat sat on the mat today", "the cat sit on mat today very"),  # only one best path each
     ("a b c", "a b c"),
@@ -252,6 +266,20 @@ def test_pieces_in_order_never_overlap_and_lose_nothing(found, seconds):
     assert not edges or (edges[0] >= 0 and edges[-1] <= seconds + 1e-9)
 
 
+def test_words_stay_themselves_in_a_grid_and_in_names(tmp_path):
+    words = ("می\u200cخواهم", "क\u094d\u200dष", "co\u00adop", "a\nb", 'say "x"')
+    pieces = tuple(Piece(word, n, n + 0.5) for n, word in enumerate(words))
+    grid = read_grid(textgrid(transcript(tokens=pieces)), tmp_path)
+    labels = [entry.label for entry in grid.getTier("tokens").entries if entry.label]
+    assert labels == [*words[:3], "a b", words[4]]
+    assert identifier("می\u200cخواهم") == "می\u200cخواهم"
+    assert identifier("a\u202eb\ufeff \u200dc") == "ab_\u200dc"  # nothing turns the line around
+    assert identifier(";;x") == "x"
+    assert file_stem("می\u200cخواهم.wav"[:-4]) == "می\u200cخواهم"
+    assert file_stem("हिन्दी पाठ") == "हिन्दी_पाठ"
+    assert file_stem("cafe\u0301 co\u00adop") == "café_coop"
+
+
 # --- subtitles, by pysubs2 ------------------------------------------------------------------------
 
 
@@ -271,6 +299,48 @@ def test_subtitles_are_read_by_another_program(writer, kind):
     late = writer(transcript(("end", 3661.5, 3662.25), seconds=3700))
     events = pysubs2.SSAFile.from_string(late, kind).events
     assert [(event.start, event.end) for event in events] == [(3_661_500, 3_662_250)]
+
+
+MARKUP = (
+    "<unk>",
+    "{\\an8}",
+    "<b>bold</b>",
+    "</s>",
+    "a\\Nb",
+    "-->",
+    "x<y",
+    "2<3",
+    "{q}",
+    "[n]",
+)
+
+
+def by_ffmpeg(text: str, kind: str, tmp_path) -> str:
+    """What FFmpeg shows of subtitles, its own escapes undone."""
+    path = tmp_path / f"x.{kind}"
+    path.write_text(text, encoding="utf-8")
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "webvtt", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return unescape(" ".join(done.stdout.splitlines()[3:])).replace("\u2060", "").strip()
+
+
+@pytest.mark.parametrize("word", MARKUP)
+def test_markup_in_words_is_text_to_other_programs(word, tmp_path):
+    found = transcript((word, 0.0, 0.5), ("end", 0.5, 1.0))
+    said = f"{word} end".replace("-->", "→")
+    for writer, kind in ((srt, "srt"), (vtt, "vtt")):
+        shown = by_ffmpeg(writer(found), kind, tmp_path)
+        assert unicodedata.normalize("NFKC", shown) == said, kind
+    (event,) = pysubs2.SSAFile.from_string(srt(found), "srt").events
+    assert unicodedata.normalize("NFKC", event.plaintext) == said
+
+
+def test_scripts_without_spaces_are_cut_into_lines_too():
+    words = [("今天", 0.1 * n, 0.1 * n + 0.1) for n in range(40)]
+    cues = srt(transcript(*words)).split("\n\n")
+    lines = [line for cue in cues for line in cue.splitlines()[2:]]
+    assert "".join(lines) == "今天" * 40
+    assert max(map(len, lines)) <= 21  # each as wide as two letters
 
 
 def test_vtt_is_headed_escaped_and_sorted():

@@ -224,6 +224,10 @@ def test_diagnose_takes_every_kind_by_its_ending(tmp_path, capsys):
     found = {Path(each["file"]).name: each for each in json.loads(capsys.readouterr().out)["files"]}
     assert list(found) == names
     assert found["bad.json"]["error"] == "the file is not JSON"
-    assert found["espnet.npy"]["metrics"]["tokens_per_second"] == pytest.approx(6 / 1.0, rel=0.35)
+    width = found["espnet.npy"]["metrics"]["width_seconds"]
+    assert width == pytest.approx(0.02, rel=0.1)  # a frame
+    assert {note["kind"] for note in found["words.json"]["notes"]} == {
+        "speech_unknown", "end_unknown",
+    }  # fmt: skip
     assert found["words.json"]["metrics"]["monotonicity"] == pytest.approx(1.0)
     assert all("verdict" in each for name, each in found.items() if name != "bad.json")

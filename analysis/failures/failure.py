@@ -59,7 +59,12 @@ class Failure(Finding):
 
 @dataclass(frozen=True)
 class Note(Finding):
-    """Something worth knowing that is no failure, of kind ``genuine_repetition``."""
+    """Something worth knowing that is no failure.
+
+    Its kind is ``genuine_repetition``; ``unheard``, where no token listened and it is not known
+    whether somebody spoke; or, of the whole map, ``speech_unknown`` and ``end_unknown``, which say
+    what is not judged.
+    """
 
 
 def _is_number(value: Any, kind: type) -> bool:

@@ -53,15 +53,18 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
         found.append(_reversed(alignment, order))
     else:
         found += [_jump(alignment, span, evidence.wandering) for span in evidence.jumps]
-    if runaway and not any(hole.place == "end" for hole in evidence.holes):
+    unheard = evidence.holes if alignment.speech is not None else ()
+    if runaway and not any(hole.place == "end" for hole in unheard):
         # once everything was heard, resting and wandering are how a decoder runs away
         found = [f for f in found if f.tokens[0] < runaway[0].tokens[0] - 1]
     found += [_loop(alignment, span) for span in evidence.loops]
-    found += _unheard(alignment, evidence.holes) + runaway
+    found += _unheard(alignment, unheard) + runaway
     if vague is not None:
         found.append(_diffuse(alignment, vague))
-    notes = tuple(_genuine(alignment, span) for span in evidence.genuine)
-    return Findings(_by_severity(found), notes)
+    notes = [_genuine(alignment, span) for span in evidence.genuine]
+    if alignment.speech is None:
+        notes += [_maybe_unheard(alignment, hole) for hole in evidence.holes]
+    return Findings(_by_severity(found), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -252,11 +255,24 @@ def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
                     "early_stop",
                     (max(0, count - 1), count),
                     seconds,
-                    f"The decoder ended although {hole.seconds:.1f} s of speech follow, "
+                    f"The {'decoder' if alignment.ended else 'text'} ended although "
+                    f"{hole.seconds:.1f} s of speech follow, "
                     f"{_stretch(seconds)}.",
                 )
             )
     return found
+
+
+def _maybe_unheard(alignment: Alignment, hole: Hole) -> Note:
+    """Audio that no row listened to, where nothing tells whether somebody spoke."""
+    seconds = (alignment.time(hole.start), alignment.time(hole.end))
+    count = len(alignment.tokens)
+    return Note(
+        "unheard",
+        (max(0, count - 1), count) if hole.place == "end" else _around(alignment, hole),
+        seconds,
+        f"No token listened to {_stretch(seconds)}; whether somebody spoke there is not known.",
+    )
 
 
 def _around(alignment: Alignment, hole: Hole) -> tuple[int, int]:

@@ -25,7 +25,7 @@ UNKNOWN_SECONDS = 0.25  # more where speech activity is not known, as gaps may b
 
 @dataclass(frozen=True)
 class Hole:
-    """A stretch of speech that no row listened to."""
+    """A stretch of speech, or of what may be speech, that no row listened to."""
 
     start: int  # first frame
     end: int  # frame after the last
@@ -49,28 +49,29 @@ class Holes:
 def coverage(maps: Maps) -> np.ndarray:
     """Share of speech frames that were listened to.
 
-    Range 0..1. None where there is no speech. Uniform rows listen to everything: 1.
+    Range 0..1. None where there is no speech, or where it is not known. Uniform rows listen to
+    everything: 1.
 
     Trap: column sums over a threshold would call most frames of a sharp map unheard.
     """
     speech = maps.speech.sum(axis=1) * maps.frame_seconds
     skipped = skipped_seconds.of_maps(maps)
-    return np.where(
-        speech > 0, np.clip(1 - skipped / np.where(speech > 0, speech, 1), 0, 1), np.nan
-    )
+    share = np.clip(1 - skipped / np.where(speech > 0, speech, 1), 0, 1)
+    return np.where(speech > 0, share, np.nan)  # NaN, too, where nothing is known to be skipped
 
 
 @Metric
 def skipped_seconds(maps: Maps) -> np.ndarray:
     """Seconds of speech that no row listened to, beyond the gaps usual at this pace.
 
-    Range 0..seconds of speech. None where there is no speech.
+    Range 0..seconds of speech. None where there is no speech, or where it is not known: what no row
+    listened to may be a pause, or padding.
 
-    Trap: without voice activity every frame counts as speech, silence too.
+    Trap: voice activity by energy takes loud noise for speech.
     """
     found = find_holes(maps)
     seconds = np.bincount(found.item, found.seconds, minlength=len(maps))
-    return np.where(maps.speech.any(axis=1), seconds, np.nan)
+    return np.where(maps.speech_known & maps.speech.any(axis=1), seconds, np.nan)
 
 
 @Metric
@@ -126,7 +127,10 @@ def passes(places: np.ndarray, limit: np.ndarray) -> np.ndarray:
 
 
 def holes(alignment: Alignment) -> tuple[Hole, ...]:
-    """Stretches of unheard speech longer than usual at this pace, in the order of time."""
+    """Stretches of unheard speech longer than usual at this pace, in the order of time.
+
+    Where speech is not known, of what may be speech.
+    """
     found = find_holes(alignment.maps)
     places = np.where(found.at_end, "end", np.where(found.at_start, "start", "middle"))
     columns = (found.start, found.end, found.seconds, places)

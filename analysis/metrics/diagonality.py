@@ -22,7 +22,8 @@ def diagonality(maps: Maps) -> np.ndarray:
     Range 0..1, relative to a uniform map: `(inside - uniform) / (1 - uniform)`, worse than uniform
     (a reversed map) is 0. The band is 10 % of the span of speech to either side, at least 0.2 s
     (after the guided attention of Tachibana et al. 2017, arXiv 1710.08969, with a hard edge).
-    Special tokens are left out. None without rows, or where the band covers everything.
+    Where speech is not known, the line goes through all frames but padding at the end without any
+    weight. Special tokens are left out. None without rows, or where the band covers everything.
 
     Trap: the straight line is wrong for speech with long silences; `path_diagonality` is not.
     """
@@ -81,9 +82,18 @@ def monotonic_paths(maps: Maps) -> np.ndarray:
 
 
 def _speech_span(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
-    """First frame of speech and the frame after the last; meaningless where there is none."""
-    first = maps.speech.argmax(axis=1)
-    return first, maps.speech.shape[1] - maps.speech[:, ::-1].argmax(axis=1)
+    """First frame of speech and the frame after the last; meaningless where there is none.
+
+    Where speech is not known: of all frames but the last that no row gives any weight (padding).
+    """
+    inside = maps.speech & (maps.speech_known[:, None] | _listened(maps))
+    first = inside.argmax(axis=1)
+    return first, inside.shape[1] - inside[:, ::-1].argmax(axis=1)
+
+
+def _listened(maps: Maps) -> np.ndarray:
+    """(batch, frames) bool: frames before the last that has any weight, and that one."""
+    return np.logical_or.accumulate(maps.weights.any(axis=1)[:, ::-1], axis=1)[:, ::-1]
 
 
 def _inside(maps: Maps, line: np.ndarray) -> np.ndarray:

@@ -55,15 +55,16 @@ def _repeated(tokens: Sequence[str], special: np.ndarray) -> float:
 
 @Metric
 def tokens_per_second(maps: Maps) -> np.ndarray:
-    """Tokens, without special ones, per second of speech. None where there is no speech.
+    """Tokens, without special ones, per second of speech. None without speech, or if not known.
 
     Usual: about 15 characters or 2.5 words a second; far more means that tokens were made up.
 
-    Trap: without voice activity pauses count as speech.
+    Trap: special tokens and pauses do not count, spaces do.
     """
     speech = maps.speech.sum(axis=1) * maps.frame_seconds
     tokens = maps.lexical.sum(axis=1)
-    return np.divide(tokens, speech, out=np.full(len(speech), np.nan), where=speech > 0)
+    known = maps.speech_known & (speech > 0)
+    return np.divide(tokens, speech, out=np.full(len(speech), np.nan), where=known)
 
 
 def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetition, ...]:

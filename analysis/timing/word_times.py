@@ -174,8 +174,13 @@ def _evidence(maps: np.ndarray, width: float) -> np.ndarray:
 
 
 def _speech_span(alignment: Alignment) -> tuple[int, int]:
-    """First frame of speech and the frame after the last; everything where there is none."""
+    """First frame of speech and the frame after the last; everything where there is none.
+
+    Where speech is not known, up to the last frame to which any token gives any weight.
+    """
     speech = np.flatnonzero(alignment.speech_mask)
+    if alignment.speech is None:
+        speech = np.arange(np.flatnonzero(alignment.map.any(axis=0)).max(initial=-1) + 1)
     return (int(speech[0]), int(speech[-1]) + 1) if len(speech) else (0, alignment.frames)
 
 

@@ -59,6 +59,8 @@ def run(options: Namespace) -> bool:
             reports.append({"file": encodable(path), "error": str(error)})
             note(f"attnscope: {plain(path)}: {error}")
             continue
+        for remark in alignment.remarks:
+            note(f"attnscope: {plain(path)}: {remark}")
         diagnosis = diagnose(alignment)
         reports.append({"file": encodable(path), **diagnosis.to_json()})
         if not options.json:

@@ -53,7 +53,7 @@ def diagnosis(name: str, result: Diagnosis) -> str:
     lines = [f"{name}: {result.verdict}"]
     for failure in result.failures:
         lines.append(f"  {failure.kind}: {failure.explanation}")
-    lines += [f"  note: {note.kind}" for note in result.notes]
+    lines += [f"  note: {note.kind}: {note.explanation}" for note in result.notes]
     metrics = [(key, number(value)) for key, value in result.metrics.items()]
     return "\n".join([*lines, aligned(metrics, indent="  "), ""])
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from analysis.io.formats.ctm import ctm
 from analysis.io.formats.kaldi_text import kaldi_text
 from analysis.io.formats.sclite import sclite
 from analysis.io.formats.textgrid import textgrid
-from analysis.io.formats.timed import TimedText, identifier
+from analysis.io.formats.timed import JOINERS, TimedText, identifier
 from analysis.io.formats.transcript import timed_text
 from analysis.io.formats.whisper_json import whisper_json
 from app.charts.attention import attention_map
@@ -104,12 +105,17 @@ def check(formats: Sequence[str]) -> None:
 def file_stem(name: str) -> str:
     """`name` as part of a file name on every system: no folders, no reserved characters.
 
+    Letters of every script stay, with their vowel signs and the joiners within words.
+
     Examples
     --------
     >>> file_stem("../my talk: part 1?")
     'my_talk_part_1'
     """
-    kept = (c if c.isalnum() or c in "-_." else "_" for c in name)
+    name = unicodedata.normalize("NFC", name)
+    seen = (c for c in name if unicodedata.category(c) != "Cf" or c in JOINERS)
+    allowed = f"-_.{JOINERS}"
+    kept = (c if unicodedata.category(c)[0] in "LMN" or c in allowed else "_" for c in seen)
     stem = "_".join(part for part in identifier("".join(kept)).split("_") if part)
     return stem.strip(".-_").encode()[:120].decode(errors="ignore") or "recording"
 

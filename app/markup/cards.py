@@ -8,7 +8,7 @@ from analysis.diagnosis import Diagnosis, Failure, Note
 from analysis.scoring.errors import Score
 from app.comparison import VariantResult
 from app.formatting import inserted, percent
-from app.theme import REPETITION, Sign, sign
+from app.theme import NOTES, Sign, sign
 from models.variant import VariantInfo
 
 LISTED = 3  # findings shown at once in a card
@@ -22,7 +22,10 @@ def icon(name: str) -> str:
 
 def badge(verdict: str, alignment: Alignment | None = None) -> str:
     """A verdict as icon, words and colour; the map it is of knows whether there was speech."""
-    shown = sign(verdict, speech=alignment is None or bool(alignment.speech_mask.any()))
+    speech: bool | None = True
+    if alignment is not None:
+        speech = None if alignment.speech is None else bool(alignment.speech.any())
+    shown = sign(verdict, speech)
     return (
         f'<span class="attn-badge attn-{shown.level}" title="{escape(shown.help)}">'
         f"{icon(shown.icon)}{escape(shown.words)}</span>"
@@ -66,7 +69,9 @@ def _evidence(found: Failure | Note, shown: Sign) -> str:
 def evidence(diagnosis: Diagnosis) -> str:
     """What was found, failures first, each with a button that plays its stretch."""
     items = [_evidence(failure, sign(failure.kind)) for failure in diagnosis.failures]
-    items += [_evidence(note, REPETITION) for note in diagnosis.notes]
+    items += [_evidence(note, NOTES[note.kind]) for note in diagnosis.notes if note.kind in NOTES]
+    unknown = [note.explanation for note in diagnosis.notes if note.kind not in NOTES]
+    items += [f"<li>{escape(sentence)}</li>" for sentence in unknown]
     if not items:
         return ""
     shown, more = items[:LISTED], items[LISTED:]

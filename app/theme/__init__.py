@@ -108,16 +108,25 @@ SIGNS: dict[str, Sign] = {
 }
 
 NOTHING_SAID = "No speech was found in the recording, so there is nothing to judge."
-REPETITION = Sign("really repeated", "check", "good", "Words that were spoken more than once.")
+SPEECH_UNKNOWN = "Nothing went wrong in what is known; which audio is speech is not."
+NOTES = {  # of kinds that have a place; the others are about the whole map
+    "genuine_repetition": Sign(
+        "really repeated", "check", "good", "Words that were spoken more than once."
+    ),
+    "unheard": Sign("unheard", "back", "odd", "Audio that may or may not have been speech."),
+}
 
 
-def sign(verdict: str, speech: bool = True) -> Sign:
+def sign(verdict: str, speech: bool | None = True) -> Sign:
     """The sign of a verdict or failure kind; an unknown kind is shown by its own name.
 
-    That none was found means nothing without `speech` in the recording, and the help says so.
+    That none was found means nothing without `speech` in the recording, and less where it is not
+    known (None); the help says so.
     """
     shown = SIGNS.get(verdict) or Sign(verdict.replace("_", " "), "back", "odd", "")
-    return shown if speech or verdict != "healthy" else replace(shown, help=NOTHING_SAID)
+    if speech or verdict != "healthy":
+        return shown
+    return replace(shown, help=SPEECH_UNKNOWN if speech is None else NOTHING_SAID)
 
 
 @cache

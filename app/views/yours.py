@@ -254,6 +254,8 @@ def _card(shown: Shown, outcome: Outcome, number: int) -> None:
     if body:
         st.html(body)
     st.caption(plain(uploads.shape_words(alignment)))
+    for remark in alignment.remarks:
+        st.caption(plain(f"{remark[0].upper()}{remark[1:]}."))
     if not uploads.names_tokens(result):
         st.caption("The file names no tokens, so they are numbered and there is no text to score.")
     note = uploads.length_note(result, shown.recording) if shown.recording else ""
@@ -295,7 +297,8 @@ def _notes(shown: Shown) -> None:
     if shown.recording is None and shown.choice.audio is None:
         st.caption(
             "With the recording (sidebar) every finding can be heard, and silence is told from "
-            "speech; without it, all audio counts as speech where a file does not say otherwise."
+            "speech; without it, nothing is said of audio that no token listened to, where a file "
+            "does not tell speech itself."
         )
     if shown.choice.example:
         st.caption("The address of this page shows this example to anybody who opens it.")

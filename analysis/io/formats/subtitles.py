@@ -1,12 +1,17 @@
 """Subtitles, SRT and WebVTT: words gathered into lines that people can read."""
 
-import textwrap
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from .timed import Piece, TimedText, in_order, spoken
+from ...signals.token_text import glue
+from .timed import Piece, TimedText, full_width, in_order, spoken
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])[^<>]*>?")
+_COMMAND = re.compile(r"[{}]|\\(?=[Nnh{}])")
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,16 @@ class _Cue:
 
 
 def srt(transcript: TimedText, options: CueOptions | None = None) -> str:
-    """The transcript as SubRip subtitles."""
+    """The transcript as SubRip subtitles.
+
+    The format has no way to say that ``<unk>`` is no tag and ``{\\an8}`` no command of a player, so
+    such brackets are full-width ones (＜unk＞).
+    """
     options, blocks = options or CueOptions(), []
     for number, cue in enumerate(_cues(transcript, options), 1):
         times = f"{_time(cue.start, ',')} --> {_time(cue.end, ',')}"
-        blocks.append(f"{number}\n{times}\n{_arrowless(_lines(cue, options))}\n")
+        text = _commandless(_tagless(_arrowless(_lines(cue, options))))
+        blocks.append(f"{number}\n{times}\n{text}\n")
     return "\n".join(blocks)
 
 
@@ -41,7 +51,8 @@ def vtt(transcript: TimedText, options: CueOptions | None = None) -> str:
     options, blocks = options or CueOptions(), ["WEBVTT\n"]
     for cue in _cues(transcript, options):
         times = f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}"
-        blocks.append(f"{times}\n{escape(_arrowless(_lines(cue, options)), quote=False)}\n")
+        text = _commandless(_arrowless(_lines(cue, options)))
+        blocks.append(f"{times}\n{escape(text, quote=False)}\n")
     return "\n".join(blocks)
 
 
@@ -70,25 +81,48 @@ def _cues(transcript: TimedText, options: CueOptions) -> list[_Cue]:
 
 
 def _fits(group: Sequence[Piece], word: Piece, options: CueOptions) -> bool:
-    text = " ".join([*(each.text for each in group), word.text])
+    words = [*(each.text for each in group), word.text]
     return (
         word.end - group[0].start <= options.seconds
         and word.start - group[-1].end < options.pause
-        and len(_wrapped(text, options)) <= options.lines
+        and len(_wrapped(words, options)) <= options.lines
     )
 
 
 def _lines(cue: _Cue, options: CueOptions) -> str:
-    return "\n".join(_wrapped(" ".join(cue.words), options))
+    return "\n".join(_wrapped(cue.words, options))
 
 
-def _wrapped(text: str, options: CueOptions) -> Sequence[str]:
-    return textwrap.wrap(text, options.line, break_on_hyphens=False, break_long_words=False)
+def _wrapped(words: Sequence[str], options: CueOptions) -> list[str]:
+    """Lines as long as they may be, cut between words; in scripts without spaces, too."""
+    lines: list[str] = []
+    for word in (part for text in words for part in text.split()):
+        longer = f"{lines[-1]}{glue(lines[-1], word)}{word}" if lines else ""
+        if lines and _columns(longer) <= options.line:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _columns(text: str) -> int:
+    """Width on screen: East Asian characters are as wide as two others."""
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def _arrowless(text: str) -> str:
     """Without the arrow that both formats read as a line of times."""
     return text.replace("-->", "→")
+
+
+def _tagless(text: str) -> str:
+    """Without what players take for tags."""
+    return _TAG.sub(lambda found: full_width(found[0]), text)
+
+
+def _commandless(text: str) -> str:
+    """Without commands of SSA, as whose text some programs (FFmpeg) read every subtitle."""
+    return _COMMAND.sub(lambda found: full_width(found[0]), text)
 
 
 def _time(thousandths: int, point: str) -> str:

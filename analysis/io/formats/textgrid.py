@@ -1,8 +1,11 @@
 """Praat's TextGrid in its long text form: a tier of words and one of tokens."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from .timed import Piece, TimedText, in_order, spoken
+
+_BREAKS = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, ends of lines and paragraphs
 
 
 def textgrid(transcript: TimedText) -> str:
@@ -65,4 +68,5 @@ def _number(seconds: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + "".join(c if c.isprintable() else " " for c in text).replace('"', '""') + '"'
+    kept = "".join(" " if unicodedata.category(c) in _BREAKS else c for c in text)
+    return '"' + kept.replace('"', '""') + '"'

@@ -4,6 +4,7 @@ Times of an attention decoder may overlap and may go back (that is what a failur
 are kept as they are here; formats whose rules forbid that tidy them with `in_order`.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -34,16 +35,35 @@ class TimedText:
     reference: str | None = None  # what was said
 
 
+# ASCII signs that some programs read as marks, and twins that are only text; NFKC joins them again
+_TWINS = str.maketrans({sign: chr(ord(sign) + 0xFEE0) for sign in "<>{}()@;\\"})
+JOINERS = "\u200c\u200d"  # part of how words of Persian and of Indian languages are spelt
+
+
+def full_width(text: str) -> str:
+    """`text` with full-width brackets and signs, which no program takes for markup.
+
+    Examples
+    --------
+    >>> full_width("<unk>")
+    '＜unk＞'
+    """
+    return text.translate(_TWINS)
+
+
 def identifier(name: str) -> str:
     """`name` as one field of a text format: no spaces or control characters, never empty.
+
+    Joiners within words stay, other invisible characters go; a comment of CTM is none.
 
     Examples
     --------
     >>> identifier("my talk\\t1")
     'my_talk_1'
     """
-    kept = (c if c.isprintable() and not c.isspace() else "_" for c in name)
-    return "".join(kept).strip("_") or "recording"
+    seen = (c for c in name if c in JOINERS or unicodedata.category(c) != "Cf")
+    kept = (c if c in JOINERS or (c.isprintable() and not c.isspace()) else "_" for c in seen)
+    return re.sub(r"^;+", "_", "".join(kept)).strip(f"_{JOINERS}") or "recording"
 
 
 def plain(text: str) -> str:
