@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from praatio import textgrid as praat
 
 from analysis.alignment import Alignment
-from analysis.io.formats.ctm import ctm
-from analysis.io.formats.kaldi_text import kaldi_text
-from analysis.io.formats.sclite import sclite
-from analysis.io.formats.subtitles import CueOptions, srt, stretches, vtt
-from analysis.io.formats.textgrid import textgrid
-from analysis.io.formats.timed import Piece, TimedText, identifier, in_order
-from analysis.io.formats.transcript import timed_text
-from analysis.io.formats.whisper_json import whisper_json
+from analysis.formats.ctm import ctm
+from analysis.formats.kaldi_text import kaldi_text
+from analysis.formats.sclite import sclite
+from analysis.formats.subtitles import CueOptions, srt, stretches, vtt
+from analysis.formats.textgrid import textgrid
+from analysis.formats.timed import Piece, TimedText, identifier, in_order
+from analysis.formats.transcript import timed_text
+from analysis.formats.whisper_json import whisper_json
 from analysis.scoring.errors import score
 from app.export.clips import file_stem
 

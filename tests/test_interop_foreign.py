@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from analysis.alignment import Alignment, AlignmentError
 from analysis.diagnosis import diagnose
+from analysis.formats.timed import Piece, TimedText
+from analysis.formats.whisper_json import whisper_json
 from analysis.io import toolkits
-from analysis.io.formats.timed import Piece, TimedText
-from analysis.io.formats.whisper_json import whisper_json
 from app.cli.main import main
 
 WORDS = [("so", 0.1, 0.3), ("it", 0.3, 0.3), ("is", 1.0, 1.5)]

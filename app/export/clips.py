@@ -12,14 +12,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 
-from analysis.io.formats import subtitles
-from analysis.io.formats.ctm import ctm
-from analysis.io.formats.kaldi_text import kaldi_text
-from analysis.io.formats.sclite import sclite
-from analysis.io.formats.textgrid import textgrid
-from analysis.io.formats.timed import JOINERS, TimedText, identifier
-from analysis.io.formats.transcript import timed_text
-from analysis.io.formats.whisper_json import whisper_json
+from analysis.formats import subtitles
+from analysis.formats.ctm import ctm
+from analysis.formats.kaldi_text import kaldi_text
+from analysis.formats.sclite import sclite
+from analysis.formats.textgrid import textgrid
+from analysis.formats.timed import JOINERS, TimedText, identifier
+from analysis.formats.transcript import timed_text
+from analysis.formats.whisper_json import whisper_json
 from app.charts.attention import attention_map
 from app.comparison import ClipResult, VariantResult
 from app.theme import palette

@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow.compute
 import pyarrow.csv
 
-from analysis.io.formats.ctm import ctm
-from analysis.io.formats.timed import TimedText, identifier
-from analysis.io.formats.transcript import timed_text
+from analysis.formats.ctm import ctm
+from analysis.formats.timed import TimedText, identifier
+from analysis.formats.transcript import timed_text
 from app.evaluation import RunError, load_alignment, load_results
 from app.evaluation.parquet import to_flat
 from app.evaluation.progress import Progress

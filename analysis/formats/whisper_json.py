@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...signals.token_text import glue
+from ..signals.token_text import glue
 from .subtitles import stretches
 from .timed import Piece, TimedText, spoken
 

@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Iterable
 
-from ...scoring.errors import Edit, edit_alignment
-from ...scoring.normalisers import normalise
+from ..scoring.errors import Edit, edit_alignment
+from ..scoring.normalisers import normalise
 from .timed import TimedText, identifier
 
 _MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...alignment import Alignment
-from ...signals.token_text import is_unspaced, joined
-from ...timing.word_times import Timed, Timing, attention_timing, timing
+from ..alignment import Alignment
+from ..signals.token_text import is_unspaced, joined
+from ..timing.word_times import Timed, Timing, attention_timing, timing
 from .timed import Piece, TimedText
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from ...signals.token_text import glue
+from ..signals.token_text import glue
 from .timed import Piece, TimedText, full_width, in_order, spoken
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])[^<>]*>?")
