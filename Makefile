@@ -18,7 +18,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 help:
 	@echo "make run    start the dashboard and print its address (PORT=8600 for another port)"
 	@echo "make test   run every test (JOBS=3 processes)"
-	@echo "make lint   check style with ruff"
+	@echo "make lint   check style with ruff and types with mypy"
 	@echo "make clean  remove $(VENV) and caches"
 
 run: $(VENV)/run.stamp
@@ -31,9 +31,10 @@ test: $(VENV)/test.stamp
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/created.stamp:
 	@for python in $(CANDIDATES); do \

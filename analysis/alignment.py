@@ -123,7 +123,8 @@ class Alignment:
         for name in ("weights", "tokens", "frame_seconds"):
             if name not in arrays:
                 raise AlignmentError(f"{name}: the file has no array of this name")
-        return cls.from_arrays(**arrays, renormalise=renormalise)
+        values: dict[str, Any] = {**arrays}  # which `from_arrays` checks
+        return cls.from_arrays(**values, renormalise=renormalise)
 
     def save(self, target: Path | str | BinaryIO) -> None:
         """Write the file that `load` reads; `weights` keeps the dimensions it came with."""
@@ -237,7 +238,7 @@ def head_maps(alignment: Alignment, chosen: slice = slice(None)) -> Maps:
     maps = unit_rows(alignment.weights.reshape(layers * heads, *shape)[chosen])
     count = len(maps)
     return Maps.from_arrays(
-        maps, [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
+        list(maps), [alignment.tokens] * count, alignment.frame_seconds, [alignment.speech] * count
     )
 
 

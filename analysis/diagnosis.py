@@ -25,7 +25,7 @@ from .maps import Maps
 from .metrics.coverage import coverage, reread_seconds, skipped_seconds
 from .metrics.diagonality import diagonality, path_diagonality
 from .metrics.focus import entropy, focus, width_seconds
-from .metrics.metric import plain
+from .metrics.metric import none_if_nan
 from .metrics.monotonicity import backward_seconds, forward_share, monotonicity
 from .metrics.repetition import repeated_tokens, tokens_per_second
 from .timing.forced_alignment import alignment_error_ms, forced_seconds
@@ -99,7 +99,7 @@ def diagnose(
     thresholds: Thresholds | None = None,
     ctc_log_probs: np.ndarray | None = None,
     token_ids: Sequence[int] | None = None,
-    token_seconds: Sequence[float] | None = None,
+    token_seconds: Sequence[float] | np.ndarray | None = None,
     global_mass: np.ndarray | None = None,
 ) -> Diagnosis:
     """All metrics, failures and head roles of an alignment.
@@ -181,7 +181,9 @@ def measure_many(
 
 def measure(alignment: Alignment, **extra: Any) -> dict[str, float | None]:
     """Every metric of the alignment's mean map by its JSON name; `extra` as for `diagnose`."""
-    metrics = {name: plain(values[0]) for name, values in measure_maps(alignment.maps).items()}
+    metrics = {
+        name: none_if_nan(values[0]) for name, values in measure_maps(alignment.maps).items()
+    }
     metrics["alignment_error_ms"] = alignment_error_ms(alignment, **extra)
     return metrics
 
@@ -193,7 +195,7 @@ def aggregate(alignment: Alignment) -> Aggregates:
     aligns; what the verdict is made from. Each contains the best monotonic path over its map
     (`path_diagonality`), so that of the mean is the alignment of all heads together.
     """
-    scores = [alignment_score(each) for each in all_evidence(alignment, Roles())]
+    scores = [alignment_score(head) for head in all_evidence(alignment, Roles())]
     best_head = divmod(int(np.argmax(scores)), alignment.heads)
     return Aggregates(
         mean=measure(alignment),
@@ -206,7 +208,7 @@ def aggregate(alignment: Alignment) -> Aggregates:
 def _heads(
     alignment: Alignment,
     metrics: Mapping[str, float | None],
-    token_seconds: Sequence[float] | None,
+    token_seconds: Sequence[float] | np.ndarray | None,
     global_mass: np.ndarray | None,
 ) -> tuple[HeadReport, ...]:
     if alignment.layers * alignment.heads == 1:
@@ -222,7 +224,9 @@ def _heads(
     return head_reports(alignment, measured, global_mass=global_mass)
 
 
-def _timing_errors(alignment: Alignment, token_seconds: Sequence[float] | None) -> Iterator[float]:
+def _timing_errors(
+    alignment: Alignment, token_seconds: Sequence[float] | np.ndarray | None
+) -> Iterator[float]:
     """`alignment_error_ms` of every head, layer by layer."""
     for layer in range(alignment.layers):
         for head in range(alignment.heads):

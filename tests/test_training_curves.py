@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.training import curves
-from models.training.curves import Line, panels, svg, thinned, ticks
+from models.training.curves import Curve, panels, svg, thinned, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,10 +29,10 @@ def run(folder: Path, updates: int = 40, scored: bool = True) -> Path:
 
 def test_panels_hold_what_was_written(tmp_path):
     loss, rate = panels([run(tmp_path / "a"), run(tmp_path / "b", 60, scored=False)])
-    assert loss.lines[0] == Line("a", (10, 20, 30, 40), (3, 2, 1, 0))
+    assert loss.lines[0] == Curve("a", (10, 20, 30, 40), (3, 2, 1, 0))
     assert loss.lines[1].x[-1] == 60
     assert rate.title == "word error rate, dev (greedy)"
-    assert rate.lines == (Line("a", (20, 40), (1.0, 0.5)),)
+    assert rate.lines == (Curve("a", (20, 40), (1.0, 0.5)),)
 
 
 def test_dev_sets_that_came_later_are_drawn(tmp_path):
@@ -40,8 +40,8 @@ def test_dev_sets_that_came_later_are_drawn(tmp_path):
     text = "update\tepoch\tdev_wer\tother_wer\n5\t0\t1.0\t\n10\t1\t0.5\t0.25\n"
     (folder / "scores.tsv").write_text(text)
     _, dev, other = drawn = panels([folder])
-    assert dev.lines == (Line("a", (5, 10), (1.0, 0.5)),)
-    assert other.lines == (Line("a", (10,), (0.25,)),)
+    assert dev.lines == (Curve("a", (5, 10), (1.0, 0.5)),)
+    assert other.lines == (Curve("a", (10,), (0.25,)),)
     ElementTree.fromstring(svg(drawn))  # of one row each: there is something to draw
 
 
@@ -67,7 +67,7 @@ def test_lines_go_through_their_points(tmp_path):
 
 @given(st.integers(1, 1000), st.integers(1, 50))
 def test_thinning_keeps_the_mean_line(count, points):
-    line = thinned(Line("r", tuple(range(count)), tuple(3 * n for n in range(count))), points)
+    line = thinned(Curve("r", tuple(range(count)), tuple(3 * n for n in range(count))), points)
     assert len(line.x) <= points
     assert line.y == pytest.approx([3 * x for x in line.x])
 

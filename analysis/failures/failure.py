@@ -68,4 +68,5 @@ class Note(Finding):
 
 
 def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and abs(value) <= LARGEST
+    number = isinstance(value, kind) and not isinstance(value, bool)
+    return number and abs(float(value)) <= LARGEST

@@ -49,7 +49,7 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
     backwards = order is not None and order <= limits.reversed_order
     evidence = _evidence(alignment, backwards, limits)
     found = [_stall(alignment, span) for span in evidence.stalls]
-    if backwards:
+    if order is not None and backwards:
         found.append(_reversed(alignment, order))
     else:
         found += [_jump(alignment, span, evidence.wandering) for span in evidence.jumps]

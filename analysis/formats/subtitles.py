@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 
 from ..signals.token_text import glue
 from .timed import Piece, TimedText, full_width, in_order, spoken
@@ -73,7 +72,7 @@ def _cues(transcript: TimedText, options: CueOptions) -> list[_Cue]:
         earliest = starts[-1] + 1 if starts else 0
         starts.append(max(earliest, round(1000 * group[0].start)))
     cues = []
-    for group, (start, following) in zip(groups, pairwise([*starts, None]), strict=True):
+    for group, start, following in zip(groups, starts, [*starts[1:], None], strict=False):
         wanted = round(1000 * max(group[-1].end, group[0].start + options.shortest))
         end = wanted if following is None else min(wanted, following)
         cues.append(_Cue(start, max(end, start + 1), tuple(word.text for word in group)))

@@ -66,7 +66,7 @@ def identifier(name: str) -> str:
     return re.sub(r"^;+", "_", "".join(kept)).strip(f"_{JOINERS}") or "recording"
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """`text` on one line, without control characters or halves of surrogate pairs."""
     kept = (" " if c.isspace() else c for c in text)
     return "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs", "Co")).strip()
@@ -74,7 +74,7 @@ def plain(text: str) -> str:
 
 def spoken(pieces: Iterable[Piece]) -> list[Piece]:
     """The pieces that have a text, each on one line."""
-    cleaned = (replace(piece, text=plain(piece.text)) for piece in pieces)
+    cleaned = (replace(piece, text=one_line(piece.text)) for piece in pieces)
     return [piece for piece in cleaned if piece.text]
 
 

@@ -14,7 +14,7 @@ from ..failures.thresholds import Thresholds
 from ..maps import Maps, row_entropy, unit_rows
 from ..metrics.diagonality import path_diagonality
 from ..metrics.focus import width_seconds
-from ..metrics.metric import plain
+from ..metrics.metric import none_if_nan
 from ..metrics.monotonicity import monotonicity
 from ..signals.masked_stats import masked_mean
 
@@ -28,7 +28,7 @@ class HeadReport:
     role: str  # "aligner", "local", "reversed", "global", "sink" or "diffuse"
     metrics: dict[str, float | None]  # as for the whole map
     evidence: str = ""  # the role in one plain sentence
-    numbers: dict[str, float | None] = field(default_factory=dict)  # what the role was told from
+    numbers: dict[str, float | None] = field(default_factory=dict)  # from which the role was told
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class HeadEvidence:
     """The numbers from which a head's role is told."""
 
     order: float | None  # monotonicity
@@ -99,20 +99,25 @@ def role(
     """
     limits = limits or Roles()
     mass = None if global_mass is None else np.asarray(global_mass)[None]
-    return told(evidence(alignment.maps, alignment.start_seconds, limits, mass)[0], limits)
+    return classify_role(
+        head_evidence(alignment.maps, alignment.start_seconds, limits, mass)[0], limits
+    )
 
 
-def evidence(
+def head_evidence(
     maps: Maps, start_seconds: float, limits: Roles, global_mass: np.ndarray | None = None
-) -> list[Evidence]:
-    """What the role of every map is told from; `global_mass` is (batch, tokens)."""
+) -> list[HeadEvidence]:
+    """The numbers that tell the role of every map; `global_mass` is (batch, tokens)."""
     located = np.nan_to_num(masked_mean(maps.places.located, maps.real))
     parked, place = _parked(maps, limits)
-    columns = [metric.of_maps(maps) for metric in (monotonicity, path_diagonality, width_seconds)]
+    order, inside = monotonicity.of_maps(maps), path_diagonality.of_maps(maps)
+    width = width_seconds.of_maps(maps)
     mass = [None] * len(maps) if global_mass is None else global_mass.mean(axis=1).tolist()
     return [
-        Evidence(
-            *(plain(column[i]) for column in columns),
+        HeadEvidence(
+            order=none_if_nan(order[i]),
+            inside=none_if_nan(inside[i]),
+            width=none_if_nan(width[i]),
             located=float(located[i]),
             parked=float(parked[i]),
             parked_at=start_seconds + float(place[i] * maps.frame_seconds[i]),
@@ -123,22 +128,25 @@ def evidence(
     ]
 
 
-def all_evidence(alignment: Alignment, limits: Roles) -> list[Evidence]:
-    """What the roles of all heads are told from, layer by layer."""
+def all_evidence(alignment: Alignment, limits: Roles) -> list[HeadEvidence]:
+    """The numbers that tell the roles of all heads, layer by layer."""
     start = alignment.start_seconds
-    return [each for maps in alignment.by_head() for each in evidence(maps, start, limits)]
+    return [head for maps in alignment.by_head() for head in head_evidence(maps, start, limits)]
 
 
-def told(found: Evidence, limits: Roles | None = None) -> tuple[str, str]:
+def classify_role(evidence: HeadEvidence, limits: Roles | None = None) -> tuple[str, str]:
     """The role that the numbers tell, and the reason in one sentence."""
     limits = limits or Roles()
-    if found.on_global is not None and found.on_global >= limits.sink_share:
-        return "sink", f"{found.on_global:.0%} of all attention goes to the global token."
-    if found.rows > 2 and found.parked >= limits.sink_share:
-        return "sink", f"{found.parked:.0%} of all attention stays at {found.parked_at:.2f} s."
-    if found.located < limits.diffuse_located:
-        return "diffuse", f"Only {found.located:.0%} of the rows have a place."
-    order, inside, width = found.order, found.inside or 0, found.width
+    if evidence.on_global is not None and evidence.on_global >= limits.sink_share:
+        return "sink", f"{evidence.on_global:.0%} of all attention goes to the global token."
+    if evidence.rows > 2 and evidence.parked >= limits.sink_share:
+        return (
+            "sink",
+            f"{evidence.parked:.0%} of all attention stays at {evidence.parked_at:.2f} s.",
+        )
+    if evidence.located < limits.diffuse_located:
+        return "diffuse", f"Only {evidence.located:.0%} of the rows have a place."
+    order, inside, width = evidence.order, evidence.inside or 0, evidence.width
     if order is not None and order <= limits.reversed_order:
         return "reversed", f"Goes backwards through time ({_number(order)})."
     if order is None or order < limits.local_order:
@@ -172,12 +180,12 @@ def head_reports(
         first = len(reports)
         numbers = measure(maps)
         own_mass = None if mass is None else mass[first : first + len(maps)]
-        found = evidence(maps, alignment.start_seconds, limits, own_mass)
-        for place, each in enumerate(found):
-            name, sentence = told(each, limits)
-            own = {key: plain(values[place]) for key, values in numbers.items()}
+        batch = head_evidence(maps, alignment.start_seconds, limits, own_mass)
+        for place, evidence in enumerate(batch):
+            name, sentence = classify_role(evidence, limits)
+            own = {key: none_if_nan(values[place]) for key, values in numbers.items()}
             layer, head = divmod(first + place, alignment.heads)
-            reports.append(HeadReport(layer, head, name, own, sentence, asdict(each)))
+            reports.append(HeadReport(layer, head, name, own, sentence, asdict(evidence)))
     return tuple(reports)
 
 
@@ -196,39 +204,39 @@ def rank_heads(
         Without alignments, or if they do not all have the same layers and heads.
     """
     limits = limits or Roles()
-    found: list[list[Evidence]] = []
+    utterances: list[list[HeadEvidence]] = []  # evidence of every head
     shapes = set()
     for alignment in alignments:
         shapes.add((alignment.layers, alignment.heads))
-        found.append(all_evidence(alignment, limits))
+        utterances.append(all_evidence(alignment, limits))
     if len(shapes) != 1:
         raise ValueError("heads can be ranked over alignments that all have the same heads")
     ((_, heads),) = shapes
     ranks = [
-        _rank(*divmod(number, heads), [each[number] for each in found], limits)
-        for number in range(len(found[0]))
+        _rank(*divmod(number, heads), [evidence[number] for evidence in utterances], limits)
+        for number in range(len(utterances[0]))
     ]
     return tuple(sorted(ranks, key=lambda rank: -rank.score))
 
 
-def _rank(layer: int, head: int, found: list[Evidence], limits: Roles) -> HeadRank:
-    roles = Counter(told(each, limits)[0] for each in found)
+def _rank(layer: int, head: int, utterances: list[HeadEvidence], limits: Roles) -> HeadRank:
+    roles = Counter(classify_role(evidence, limits)[0] for evidence in utterances)
     return HeadRank(
         layer,
         head,
-        score=float(np.mean([alignment_score(each) for each in found])),
-        aligner_share=roles["aligner"] / len(found),
+        score=float(np.mean([alignment_score(evidence) for evidence in utterances])),
+        aligner_share=roles["aligner"] / len(utterances),
         role=roles.most_common(1)[0][0],
-        monotonicity=_mean([each.order for each in found]),
-        path_diagonality=_mean([each.inside for each in found]),
-        width_seconds=_mean([each.width for each in found]),
-        utterances=len(found),
+        monotonicity=_mean([evidence.order for evidence in utterances]),
+        path_diagonality=_mean([evidence.inside for evidence in utterances]),
+        width_seconds=_mean([evidence.width for evidence in utterances]),
+        utterances=len(utterances),
     )
 
 
-def alignment_score(found: Evidence) -> float:
+def alignment_score(evidence: HeadEvidence) -> float:
     """How much a map aligns, 0..1: monotonicity times mass along the best monotonic path."""
-    return max(0.0, found.order or 0.0) * (found.inside or 0.0)
+    return max(0.0, evidence.order or 0.0) * (evidence.inside or 0.0)
 
 
 def listening(alignment: Alignment, limits: Roles | None = None) -> Alignment:
@@ -247,9 +255,9 @@ def listening(alignment: Alignment, limits: Roles | None = None) -> Alignment:
     known = np.concatenate([information(maps) for maps in alignment.by_head()])
     known[_against(alignment, limits)] = 0
     chosen = known >= limits.same_information * known.max()
-    total, first = 0, 0
+    total, first = np.zeros(alignment.weights.shape[2:], np.float32), 0
     for maps in alignment.by_head():
-        total = total + maps.weights[chosen[first : first + len(maps)]].sum(axis=0)
+        total += maps.weights[chosen[first : first + len(maps)]].sum(axis=0)
         first += len(maps)
     return replace(alignment, weights=unit_rows(total)[None, None], dims=2)
 
@@ -259,7 +267,7 @@ def _against(alignment: Alignment, limits: Roles) -> np.ndarray:
     orders = np.concatenate([monotonicity.of_maps(maps) for maps in alignment.by_head()])
     if not (orders <= limits.reversed_order).any():  # nearly always, and roles take longer to tell
         return np.zeros(len(orders), bool)
-    roles = np.array([told(each, limits)[0] for each in all_evidence(alignment, limits)])
+    roles = np.array([classify_role(head, limits)[0] for head in all_evidence(alignment, limits)])
     return (roles == "reversed") & (roles == "aligner").any()
 
 

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         raise ArchiveError(f"{name}: the array is damaged or cut short") from None
 
 
-def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_HEADER)
@@ -139,7 +139,7 @@ def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _check_header(name: str, shape: tuple[int, ...], dtype: np.dtype, file_size: int) -> None:
+def _check_header(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], file_size: int) -> None:
     if dtype.hasobject:
         raise ArchiveError(f"{name}: the array holds Python objects, which are never unpickled")
     if not all(isinstance(size, int) and size >= 0 for size in shape):

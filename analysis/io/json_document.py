@@ -83,7 +83,9 @@ def _check_texts(values: Any) -> None:
             raise JSONError(f"{place or 'the file'}: the text holds half of a character") from None
 
 
-def _texts(values: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple, str]]:
+def _texts(
+    values: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(values, str):
         yield path, values
     elif isinstance(values, dict):

@@ -96,7 +96,7 @@ class _Segment:
     raw: tuple[str, ...] = ()  # the words with the spaces around them
 
 
-def _segments(values: Any, counts: Counter) -> Iterator[_Segment]:
+def _segments(values: Any, counts: Counter[str]) -> Iterator[_Segment]:
     """The parts of a document that have words; words outside of segments are one part."""
     items = _items(values, _SEGMENTS, counts) if isinstance(values, Mapping) else []
     if isinstance(values, list):
@@ -116,7 +116,9 @@ def _segments(values: Any, counts: Counter) -> Iterator[_Segment]:
         yield _listed(items, None, counts)
 
 
-def _items(values: Mapping, names: Iterable[str], counts: Counter) -> list[Mapping]:
+def _items(
+    values: Mapping[str, Any], names: Iterable[str], counts: Counter[str]
+) -> list[Mapping[str, Any]]:
     """The objects of the first list with one of these names."""
     for name in names:
         if isinstance(listed := values.get(name), list):
@@ -127,7 +129,7 @@ def _items(values: Mapping, names: Iterable[str], counts: Counter) -> list[Mappi
     return []
 
 
-def _own_words(item: Mapping) -> list | None:
+def _own_words(item: Mapping[str, Any]) -> list[Any] | None:
     """The list of words within a segment, if it has one that is not empty."""
     for name in _LISTS:
         listed = item.get(name)
@@ -153,7 +155,7 @@ def _are_words(items: Sequence[Any]) -> bool:
     return several <= 0.1 * len(texts) and not (numbered and len(texts) < 2)
 
 
-def _segment(item: Mapping, counts: Counter) -> _Segment:
+def _segment(item: Mapping[str, Any], counts: Counter[str]) -> _Segment:
     listed = _own_words(item)
     text = item.get("text") if isinstance(item.get("text"), str) else None
     if listed is not None:
@@ -167,7 +169,9 @@ def _segment(item: Mapping, counts: Counter) -> _Segment:
     return _Segment(tuple(words), text)
 
 
-def _listed(listed: Sequence[Any], segment: Mapping | None, counts: Counter) -> _Segment:
+def _listed(
+    listed: Sequence[Any], segment: Mapping[str, Any] | None, counts: Counter[str]
+) -> _Segment:
     """Words of a list; pieces of words (whisper.cpp's tokens) are put together."""
     low, high = (None, None) if segment is None else _times(segment)
     pieces = segment is not None and listed is segment.get("tokens")
@@ -192,11 +196,11 @@ def _listed(listed: Sequence[Any], segment: Mapping | None, counts: Counter) -> 
     return _Segment(tuple(words), raw=tuple(raw))
 
 
-def _text_of(item: Mapping) -> str | None:
+def _text_of(item: Mapping[str, Any]) -> str | None:
     return next((item[name] for name in _TEXT if isinstance(item.get(name), str)), None)
 
 
-def _times(item: Mapping) -> tuple[float | None, float | None]:
+def _times(item: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Start and end of a word or segment as they are written, whatever the unit."""
     pair = item.get("timestamp")
     if isinstance(pair, list) and len(pair) == 2:
@@ -234,7 +238,7 @@ def _in_seconds(words: list[TimedWord]) -> tuple[list[TimedWord], float]:
     Programs that write whole numbers of milliseconds or nanoseconds do not say so: no word lasts
     for minutes.
     """
-    both = [(w.start, w.end) for w in words if None not in (w.start, w.end)]
+    both = [(w.start, w.end) for w in words if w.start is not None and w.end is not None]
     both = [(start, end) for start, end in both if max(abs(start), abs(end)) < 1e18]
     if not both or not all(time.is_integer() for pair in both for time in pair):
         return words, 1.0
@@ -253,7 +257,7 @@ def _in_seconds(words: list[TimedWord]) -> tuple[list[TimedWord], float]:
     ], unit
 
 
-def _checked(word: TimedWord, counts: Counter) -> TimedWord:
+def _checked(word: TimedWord, counts: Counter[str]) -> TimedWord:
     """The word without times that cannot be."""
     start, end = word.start, word.end
     if any(time is not None and not -CLAMPED <= time <= MAX_SECONDS for time in (start, end)):
@@ -295,9 +299,13 @@ def _filled(words: Sequence[TimedWord]) -> Iterator[TimedWord]:
                 yield replace(each, start=start, end=start + step)
             before = high
         else:
-            start = min(before, word.end) if word.start is None else word.start
-            end = word.end
-            if end is None:
+            if word.start is not None:
+                start = word.start
+            else:
+                start = before if word.end is None else min(before, word.end)
+            if word.end is not None:
+                end = word.end
+            else:
                 following = next((w.start for w in words[after:] if w.start is not None), start)
                 end = max(start, following)
             yield replace(word, start=start, end=end)
@@ -336,7 +344,7 @@ def _as_text(parts: Iterable[str]) -> str:
     return " ".join(text.split())
 
 
-def _nothing(counts: Counter, segments: Sequence[_Segment]) -> str:
+def _nothing(counts: Counter[str], segments: Sequence[_Segment]) -> str:
     if counts["{} that {is} no object {was} left out"]:
         return "words: every segment and word must be an object with names"
     if counts["{} without a text {was} left out"]:

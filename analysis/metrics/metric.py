@@ -16,14 +16,16 @@ class Metric:
     ``focus.of_maps(maps)`` gives the array, ``focus(alignment)`` the float or None of its mean map.
     """
 
+    __name__: str
+
     def __init__(self, of_maps: Callable[[Maps], np.ndarray]) -> None:
         self.of_maps = of_maps
         update_wrapper(self, of_maps)
 
     def __call__(self, alignment: Alignment) -> float | None:
-        return plain(self.of_maps(alignment.maps)[0])
+        return none_if_nan(self.of_maps(alignment.maps)[0])
 
 
-def plain(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
     """A Python number, None for NaN."""
     return None if np.isnan(value) else float(value)

@@ -58,7 +58,10 @@ def read_signs(text: str) -> str:
 
 def read_number(word: str) -> str:
     """Digits, ordinals and decades in words; anything else as it is."""
-    digits, ending = re.fullmatch(r"([0-9]+)(.*)", word).groups()
+    parts = re.fullmatch(r"([0-9]+)(.*)", word)
+    if parts is None:
+        return word
+    digits, ending = parts.groups()
     if len(digits) > 9 or str(int(digits)) != digits:
         return word
     value = int(digits)
@@ -92,7 +95,7 @@ def even_out(text: str) -> str:
     return re.sub(rf"\b(hundred|thousand|million) and (?=(?:{numbers})\b)", r"\1 ", text)
 
 
-def _time_of_day(found: re.Match) -> str:
+def _time_of_day(found: re.Match[str]) -> str:
     hour, minute = int(found[1]), int(found[2])
     half = f" {found[3].lower()} m" if found[3] else ""
     if minute:
@@ -102,15 +105,15 @@ def _time_of_day(found: re.Match) -> str:
     return f" {_number(hour)} {'o’clock' if 1 <= hour <= 12 else 'hundred'} "
 
 
-def _vulgar_fraction(found: re.Match) -> str:
+def _vulgar_fraction(found: re.Match[str]) -> str:
     above, below = unicodedata.normalize("NFKC", found[2]).split("⁄")
     return _with_fraction(found[1], int(above), int(below))
 
 
-def _fraction(found: re.Match) -> str:
+def _fraction(found: re.Match[str]) -> str:
     above, below = int(found[2]), int(found[3])
     if not 0 < above < below or below not in _PARTS:
-        return found[0]
+        return str(found[0])
     return _with_fraction(found[1] or "", above, below)
 
 
@@ -122,7 +125,7 @@ def _with_fraction(whole: str, above: int, below: int) -> str:
     return f" {_cardinal(whole)} and {fraction} " if whole else f" {fraction} "
 
 
-def _money(found: re.Match) -> str:
+def _money(found: re.Match[str]) -> str:
     sign, whole, rest, scale = found.groups()
     name = _CURRENCIES[sign] if whole == "1" and not rest and not scale else _CURRENCIES[sign] + "s"
     if rest and len(rest) == 2 and not scale:
@@ -132,7 +135,7 @@ def _money(found: re.Match) -> str:
     return f" {amount}{scale} {name} "
 
 
-def _decimal(found: re.Match) -> str:
+def _decimal(found: re.Match[str]) -> str:
     whole, rest = found.groups()
     return f" {_cardinal(whole)} point {_one_by_one(rest)} "
 

@@ -136,7 +136,9 @@ def _units(text: str, unit: str) -> list[str]:
     return text.split() if unit == "word" else list(text.strip())
 
 
-def _process(reference: str, hypothesis: str, unit: str):
+def _process(
+    reference: str, hypothesis: str, unit: str
+) -> jiwer.WordOutput | jiwer.CharacterOutput:
     """jiwer's result; words are joined by single spaces first, as jiwer splits at each space."""
     if unit == "word":
         return jiwer.process_words(" ".join(reference.split()), " ".join(hypothesis.split()))

@@ -1,6 +1,7 @@
 """Error rates of parts of a test set: by length, by speaker, by anything recordings differ in."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ COLUMNS = ["group", "system", "utterances", "words", "errors", "rate", "low", "h
 def rates_by_group(
     errors: Mapping[str, Sequence[int] | np.ndarray],
     words: Sequence[int] | np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     level: float = 0.95,
     resamples: int = 1000,
@@ -76,11 +77,11 @@ def length_groups(seconds: Sequence[float] | np.ndarray) -> pd.Categorical:
     power = np.ceil(np.log2(np.maximum(seconds, 1.0))).astype(int)  # 0: up to a second
     names = ["up to 1 s", *(f"{2 ** (p - 1)} to {2**p} s" for p in range(1, power.max() + 1))]
     there = np.unique(power)
-    return pd.Categorical.from_codes(np.searchsorted(there, power), [names[p] for p in there],
-                                     ordered=True)  # fmt: skip
+    order = [names[p] for p in there.tolist()]
+    return pd.Categorical([names[p] for p in power.tolist()], categories=order, ordered=True)
 
 
-def _coded(groups: Sequence | np.ndarray) -> tuple[np.ndarray, list]:
+def _coded(groups: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[Any]]:
     if isinstance(getattr(groups, "dtype", None), pd.CategoricalDtype):
         found = pd.Categorical(groups)
         return found.codes, list(found.categories)

@@ -7,6 +7,7 @@ reference words, since a rate of rates would overrate short utterances.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def bootstrap_interval(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> Interval:
     """Pooled error rate with its percentile bootstrap interval.
 
@@ -85,7 +86,7 @@ def draw_totals(
     values: np.ndarray,
     resamples: int = 1000,
     seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> np.ndarray:
     """Sums of each row of `values` over utterances (or groups) drawn with replacement.
 

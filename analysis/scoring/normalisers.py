@@ -134,7 +134,8 @@ def whisper_english(text: str) -> str:
 def _whisper() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer  # optional
 
-    return EnglishTextNormalizer()
+    normalise: Callable[[str], str] = EnglishTextNormalizer()
+    return normalise
 
 
 NORMALISERS: MappingProxyType[str, Callable[[str], str]] = MappingProxyType(

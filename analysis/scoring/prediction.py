@@ -8,13 +8,14 @@ a rule without a trained classifier finds among those it flags.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from ..failures.thresholds import SEVERITY
-from .intervals import draws
+from .intervals import Interval, draws
 from .ranks import kendall, spearman
 
 # what a worse map has: more of it (1), less of it (-1), or neither for certain (0)
@@ -129,10 +130,10 @@ def suspicion(table: pd.DataFrame, rule: str = RULE) -> pd.Series:
     missing = [name for name in RULES[rule] if name not in table.columns]
     if missing:
         raise PredictionError(f"the rule {rule!r} needs the columns {', '.join(missing)}")
-    scores = pd.Series(np.zeros(len(table)), index=table.index)
+    scores = np.zeros(len(table))
     for places in table.groupby("variant", sort=False).indices.values():
-        scores.iloc[places] = _suspicion(table.iloc[places], RULES[rule])
-    return scores
+        scores[places] = _suspicion(table.iloc[places], RULES[rule])
+    return pd.Series(scores, index=table.index)
 
 
 def flagging(
@@ -185,11 +186,11 @@ def _by_variant(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(variant), part
 
 
-def _drawn(options: Options) -> dict[str, float]:
+def _drawn(options: Options) -> dict[str, Any]:
     return {"level": options.level, "resamples": options.resamples, "seed": options.seed}
 
 
-def _columns(name: str, interval) -> dict[str, float | None]:
+def _columns(name: str, interval: Interval) -> dict[str, float | None]:
     ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return {name: interval.estimate, **ends}
 
@@ -212,7 +213,7 @@ def _suspicion(part: pd.DataFrame, rule: Sequence[str]) -> np.ndarray:
 def _errors(part: pd.DataFrame) -> np.ndarray:
     counts = ("substitutions", "deletions", "insertions")
     if all(name in part.columns for name in counts):
-        return sum(part[name].to_numpy(np.float64) for name in counts)
+        return np.sum([part[name].to_numpy(np.float64) for name in counts], axis=0)
     return part["wer"].to_numpy(np.float64)
 
 

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def probability_of_improvement(
     *,
     resamples: int = 1000,
     seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> float:
     """How likely B makes fewer errors than A on another draw of such utterances.
 
@@ -166,7 +167,7 @@ def compare_pairs(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Every pair of systems, one row each.
 
@@ -208,7 +209,7 @@ def compare_word_errors(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """`compare_pairs` of systems whose errors were already counted."""
     names = list(systems)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Runs(NamedTuple):
+class RowRuns(NamedTuple):
     """Every maximal run of true values in the rows of a mask, in order."""
 
     row: np.ndarray  # (runs,) int
@@ -25,7 +25,7 @@ def find_runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(runs.start.tolist(), runs.end.tolist(), strict=True))
 
 
-def runs_of_rows(mask: np.ndarray) -> Runs:
+def runs_of_rows(mask: np.ndarray) -> RowRuns:
     """The runs of every row of a (rows, n) mask."""
     width = mask.shape[1] + 1
     apart = np.zeros((len(mask), width), np.int8)  # a false value between rows parts their runs
@@ -35,4 +35,4 @@ def runs_of_rows(mask: np.ndarray) -> Runs:
     if len(flat) and flat[0]:
         change = np.concatenate([[0], change])
     start, end = change[::2], change[1::2]
-    return Runs(start // width, start % width, end - start // width * width)
+    return RowRuns(start // width, start % width, end - start // width * width)

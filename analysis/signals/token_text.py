@@ -185,9 +185,10 @@ def _decoded(tokens: Sequence[str], content: Sequence[bytes | None]) -> tuple[st
     """Texts of tokens that stand for bytes; None: the token is no bytes, its text is itself."""
     texts = [token if own is None else "" for token, own in zip(tokens, content, strict=True)]
     for rows in _runs(content):
-        owners = [row for row in rows for _ in content[row]]
+        parts = [(row, part) for row in rows if (part := content[row]) is not None]
+        owners = [row for row, part in parts for _ in part]
         place = 0
-        for character in b"".join(content[row] for row in rows).decode("utf-8", "surrogateescape"):
+        for character in b"".join(part for _, part in parts).decode("utf-8", "surrogateescape"):
             broken = "\udc80" <= character <= "\udcff"
             texts[owners[place]] += "\ufffd" if broken else character
             place += 1 if broken else len(character.encode("utf-8", "surrogatepass"))

@@ -169,7 +169,7 @@ def alignment_error_ms(
     *,
     ctc_log_probs: np.ndarray | None = None,
     token_ids: Sequence[int] | None = None,
-    token_seconds: Sequence[float] | None = None,
+    token_seconds: Sequence[float] | np.ndarray | None = None,
 ) -> float | None:
     """Median distance between where rows listen and where their tokens were said, in milliseconds.
 

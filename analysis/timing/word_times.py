@@ -82,7 +82,11 @@ def attention_timing(
     return timing(alignment.tokens, edges[:-1], edges[1:])
 
 
-def timing(tokens: Sequence[str], starts: Sequence[float], ends: Sequence[float]) -> Timing:
+def timing(
+    tokens: Sequence[str],
+    starts: Sequence[float] | np.ndarray,
+    ends: Sequence[float] | np.ndarray,
+) -> Timing:
     """Times of tokens (seconds, those of special tokens are not looked at) and of their words."""
     special = is_special(tokens)
     timed = tuple(
@@ -106,7 +110,11 @@ def boundary_errors(found: Sequence[Timed], true: Sequence[Timed]) -> BoundaryEr
     count as mistakes of time.
     """
     edits = edit_alignment(_text(true), _text(found))
-    pairs = [(true[e.ref_index], found[e.hyp_index]) for e in edits if e.op == "equal"]
+    pairs = [
+        (true[edit.ref_index], found[edit.hyp_index])
+        for edit in edits
+        if edit.ref_index is not None and edit.hyp_index is not None and edit.op == "equal"
+    ]
     return BoundaryErrors(
         start_ms=np.array([1000 * (f.start - t.start) for t, f in pairs]),
         end_ms=np.array([1000 * (f.end - t.end) for t, f in pairs]),

@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
 
 @dataclass
-class Step:
+class SearchStep:
     """What one step of a search chose, for a grid of recordings and slots."""
 
     rows: dict[int, int]  # row of each recording in the grid
@@ -48,7 +48,7 @@ class Backpointers:
     """
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[SearchStep] = []
         self.bytes = 0  # of all maps
         self._block: Tensor | None = None  # (TOGETHER, maps, heads, frames) for those to come
         self._filled = 0
@@ -68,9 +68,9 @@ class Backpointers:
         recordings
             The recording of each row of the grid.
         parents
-            (recordings, slots) as in `Step`.
+            (recordings, slots) as in `SearchStep`.
         tokens, log_probs
-            (recordings * slots,) as in `Step`.
+            (recordings * slots,) as in `SearchStep`.
         maps
             (recordings * slots, heads, frames) maps of the parents.
         """
@@ -78,7 +78,7 @@ class Backpointers:
         shape, index = parents.shape, np.arange(len(maps))
         tokens, log_probs = tokens.cpu().numpy(), log_probs.cpu().numpy()
         choice = (parents.cpu().numpy(), tokens.reshape(shape), log_probs.reshape(shape))
-        self.steps.append(Step(rows, *choice, self._keep(maps), index.reshape(shape)))
+        self.steps.append(SearchStep(rows, *choice, self._keep(maps), index.reshape(shape)))
         self.bytes += maps.nbytes
 
     def _keep(self, maps: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ INK, GRID = "#333333", "#dddddd"
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """One run's values in one panel."""
 
     run: str  # name of the run's folder
@@ -40,7 +40,7 @@ class Panel:
     """One pair of axes."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     percent: bool = False  # values are fractions to be shown in per cent
 
 
@@ -73,21 +73,21 @@ def panels(runs: Sequence[Path], hours: bool = False) -> list[Panel]:
     TrainingError
         Where a folder holds no run.
     """
-    losses: list[Line] = []
-    rates: dict[str, list[Line]] = {}
+    losses: list[Curve] = []
+    rates: dict[str, list[Curve]] = {}
     for run in runs:
         curve = _rows(run / "curve.tsv")
         if not curve:
             raise TrainingError(f"{run} holds no curve.tsv with the rows of a run")
         spent = {row["update"]: row["seconds"] / 3600 for row in curve}
         places = [spent[row["update"]] if hours else row["update"] for row in curve]
-        losses.append(thinned(Line(run.name, tuple(places), tuple(row["loss"] for row in curve))))
+        losses.append(thinned(Curve(run.name, tuple(places), tuple(row["loss"] for row in curve))))
         scored = _rows(run / "scores.tsv")
         names = dict.fromkeys(name for row in scored for name in row)
         for column in [name for name in names if name.endswith("_wer")]:
             rows = [row for row in scored if column in row]  # dev sets may come and go
             at = [_hours(spent, row["update"]) if hours else row["update"] for row in rows]
-            line = Line(run.name, tuple(at), tuple(row[column] for row in rows))
+            line = Curve(run.name, tuple(at), tuple(row[column] for row in rows))
             rates.setdefault(column.removesuffix("_wer"), []).append(line)
     panels = [Panel("loss a token, training", tuple(losses))]
     return panels + [
@@ -105,7 +105,7 @@ def _hours(spent: dict[float, float], update: float) -> float:
     return max((hours for at, hours in spent.items() if at <= update), default=0.0)
 
 
-def thinned(line: Line, points: int = POINTS) -> Line:
+def thinned(line: Curve, points: int = POINTS) -> Curve:
     """The same line with at most so many points, each the mean of its neighbours."""
     size = math.ceil(len(line.x) / points)
     if size <= 1:
@@ -115,7 +115,7 @@ def thinned(line: Line, points: int = POINTS) -> Line:
         tuple(sum(part) / len(part) for part in (values[s : s + size] for s in starts))
         for values in (line.x, line.y)
     )
-    return Line(line.run, x, y)
+    return Curve(line.run, x, y)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -191,7 +191,7 @@ def _panel(panel: Panel, styles: dict[str, str], unit: str) -> list[str]:
     return elements + [_path(line, x, y, styles[line.run]) for line in panel.lines]
 
 
-def _path(line: Line, x: Axis, y: Axis, style: str) -> str:
+def _path(line: Curve, x: Axis, y: Axis, style: str) -> str:
     points = zip(line.x, line.y, strict=True)
     track = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in points)
     return (

@@ -11,7 +11,7 @@ from analysis.signals.token_text import BYTE_NAMES
 
 
 @dataclass(frozen=True)
-class Piece:
+class TokenPiece:
     """Whole characters and the tokens that spell them."""
 
     text: str
@@ -31,21 +31,21 @@ class ByteAlphabet:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def pieces(self, numbers: Sequence[int]) -> list[Piece]:
+    def pieces(self, numbers: Sequence[int]) -> list[TokenPiece]:
         """Pieces of text in order; special tokens are pieces by themselves, as ``<|...|>``."""
-        pieces: list[Piece] = []
+        pieces: list[TokenPiece] = []
         kept, start = b"", 0
 
         def flush(end: int) -> None:
             nonlocal kept
             if end > start and kept:
-                pieces.append(Piece(kept.decode("utf-8", errors="replace"), start, end))
+                pieces.append(TokenPiece(kept.decode("utf-8", errors="replace"), start, end))
             kept = b""
 
         for place, number in enumerate(numbers):
             if number in self.special:
                 flush(place)
-                pieces.append(Piece(self.tokens[number], place, place + 1))
+                pieces.append(TokenPiece(self.tokens[number], place, place + 1))
                 start = place + 1
                 continue
             kept += token_bytes(self.tokens[number])

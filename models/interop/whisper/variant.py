@@ -21,7 +21,7 @@ from models.decoding.language_model import LanguageModel
 from models.decoding.search import SearchOptions
 from models.features import SAMPLE_RATE
 from models.interop.whisper.decoder import Prompt, WhisperDecoder, Windowed
-from models.interop.whisper.pieces import ByteAlphabet, Piece
+from models.interop.whisper.pieces import ByteAlphabet, TokenPiece
 from models.memory import MEASURING, available_bytes, require
 from models.variant import Decoded, Encoded, Variant, VariantInfo
 
@@ -62,7 +62,7 @@ class _Spoken:
 
     window: Window
     best: Hypothesis
-    pieces: Sequence[Piece]  # tokens that are characters together
+    pieces: Sequence[TokenPiece]  # tokens that are characters together
 
     @property
     def spans(self) -> list[slice]:
