@@ -151,9 +151,9 @@ def test_marks_change_no_error_rate():
     plain = score(said, heard, "english")
     marked = score("[noise] the old man {cough} walked <unk> down (laughter)", heard, "english")
     assert (plain.words, plain.characters) == (marked.words, marked.characters)
-    assert described(plain.normalizer) == "english, marks left out"
+    assert described(plain.normalizer) == "“english”, marks left out"
     assert score("[noise] a", "a", "basic-with-marks").wer == 0.5
-    assert described("basic-with-marks") == "basic-with-marks, marks counted"
+    assert described("basic-with-marks") == "“basic-with-marks”, marks counted"
 
 
 WHISPER = (

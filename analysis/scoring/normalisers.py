@@ -157,9 +157,9 @@ def described(normalizer: str) -> str:
     Examples
     --------
     >>> described("basic")
-    'basic, marks left out'
+    '“basic”, marks left out'
     """
-    return f"{normalizer}, marks {'counted' if normalizer in _KEEP_MARKS else 'left out'}"
+    return f"“{normalizer}”, marks {'counted' if normalizer in _KEEP_MARKS else 'left out'}"
 
 
 def normalise(text: str, normalizer: str = "basic") -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from analysis.scoring.normalisers import described
 from app.comparison import VariantResult
 from app.theme import sign
 
@@ -103,7 +104,7 @@ def frame(results: Sequence[VariantResult], normalizer: str) -> pd.DataFrame:
 
 def _columns(normalizer: str, rows: Rows) -> dict:
     column = st.column_config
-    scored = f"after the normaliser “{normalizer}”"
+    scored = f"after the normaliser {described(normalizer)}"
     shown = {
         "name": column.TextColumn(rows.title, help=rows.help, pinned=True),
         "family": None,

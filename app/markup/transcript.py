@@ -9,6 +9,7 @@ from html import escape
 from analysis.alignment import Alignment
 from analysis.scoring.errors import edit_alignment, normalise
 from analysis.signals.labels import spelled_words
+from analysis.signals.token_text import glue
 
 HEARD_BEFORE, HEARD_AFTER = 0.12, 0.28  # seconds around a word's attention peaks
 LEGEND = (
@@ -60,10 +61,19 @@ def transcript(
     if not text.strip():
         return '<p class="attn-text attn-nothing">wrote nothing</p>' + _left_out(reference)
     if reference is None:
-        marked = [_button(word.text, word) for word in words] or [escape(text)]
+        marked = _as_written(words) or escape(text)
     else:
-        marked = _differences(words, text, reference, normalizer)
-    return f'<p class="attn-text">{" ".join(marked)}</p>'
+        marked = " ".join(_differences(words, text, reference, normalizer))
+    return f'<p class="attn-text">{marked}</p>'
+
+
+def _as_written(words: list[Word]) -> str:
+    """Buttons with spaces between them, as far as their script has any."""
+    html, before = "", ""
+    for word in words:
+        html += glue(before, word.text) + _button(word.text, word)
+        before = word.text
+    return html
 
 
 def _left_out(reference: str | None) -> str:

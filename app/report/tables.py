@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from analysis.scoring.multiplicity import FEW, SURE
+from analysis.scoring.normalisers import described
 from app.formatting import number, percent
 from app.markup.cards import badge
 from app.markup.matrices import Pair, chance, pair_title, pairs_by_name
@@ -26,7 +27,7 @@ def scores(summary: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     body = "".join(_score(row, titles, top, row is rows[0]) for row in rows)
     lead = (
         '<p class="lead">Errors pooled over all utterances, '
-        f"normaliser “{escape(summary['normalizer'])}”. RTFx: seconds "
+        f"normaliser {escape(described(summary['normalizer']))}. RTFx: seconds "
         "of speech decoded in one second by one thread, without the shared encoder."
         "</p>"
     )

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.scoring.multiplicity import FEW, SURE
+from analysis.scoring.normalisers import described
 from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
 from app.components.picker import picker
@@ -104,7 +105,8 @@ def _sections(shown: Shown) -> None:
     interval = summary["interval"]
     sentence = (
         f"{summary['utterances']:,} recordings, {first[0]['words']['reference']:,} words. Errors "
-        f"are counted after the normaliser “{escape(summary['normalizer'])}”; whiskers are the "
+        f"are counted after the normaliser {escape(described(summary['normalizer']))}; "
+        "whiskers are the "
         f"{100 * interval['level']:.0f} % bootstrap interval over {interval['unit']}s."
     )
     st.html(cards.heading(f"Scores on {name}", sentence))
@@ -148,7 +150,10 @@ def _collected_rates(shown: Shown, rates: list[Rate]) -> Found:
 
 def _numbers(found: pd.DataFrame, normalizer: str) -> None:
     shares = [name for name in found if name.startswith(("wer", "cer", "failed"))]
-    number, help_ = st.column_config.NumberColumn, f"After the normaliser “{normalizer}”."
+    number, help_ = (
+        st.column_config.NumberColumn,
+        f"After the normaliser {described(normalizer)}.",
+    )
     titles = {"wer": "WER (%)", "wer_low": "from", "wer_high": "to", "cer": "CER (%)",
               "cer_low": "from ", "cer_high": "to ", "failed": "failed (%)"}  # fmt: skip
     st.dataframe(

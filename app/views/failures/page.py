@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from pyarrow import csv, parquet
 
+from analysis.scoring.normalisers import described
 from app.components.picker import picked, picker
 from app.controls import collect, filters
 from app.controls import runs as run_control
@@ -108,7 +109,7 @@ def _head(run: Run, table: pd.DataFrame, normalizer: str) -> None:
     sentence = (
         f"{recordings:,} recordings heard by {len(runs.variants_of(table))} mechanisms: "
         f"<b>{failed:,} of {len(table):,} decodings failed</b>. "
-        f"WER after the normaliser “{escape(normalizer)}”."
+        f"WER after the normaliser {escape(described(normalizer))}."
     )
     st.html(cards.heading(f"Failures in {name}", sentence))
 
