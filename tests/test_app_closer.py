@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.data import runs
-from app.links import compare as compare_links
-from app.links.compare import CloserView
+from app.links import closer as closer_links
+from app.links.closer import CloserView
 from models.attention.base import mechanisms
 from models.decoding.search import SearchOptions
 from tests.support.evaluated_runs import real_run
@@ -180,15 +180,13 @@ def test_without_checkpoints_the_page_says_so(page, tmp_path, monkeypatch):
 )
 def test_links_are_read_as_they_were_written(view):
     known = {"dot": None}
-    assert (
-        compare_links.read_closer(compare_links.write_closer(view), {"buzz": None}, known) == view
-    )
+    assert closer_links.read(closer_links.write(view), {"buzz": None}, known) == view
 
 
 def test_links_with_nonsense_are_harmless():
     params = {"sample": "../x", "variant": "<b>", "step": "-3", "beam": "nan"}
     params |= {"heads": "<b>", "layer": "0"}
-    assert compare_links.read_closer(params, {}, {}) == CloserView()
+    assert closer_links.read(params, {}, {}) == CloserView()
 
 
 def too_large(page) -> list[bool]:

@@ -126,17 +126,20 @@ def test_maps_that_were_not_kept_are_decoded_again(finished, use_checkpoints, tm
 
 
 def test_how_a_run_searched_is_said_where_it_is_not_as_usual(finished, use_checkpoints, tmp_path):
-    shown = {"length limit", "length bonus", "coverage weight", "CTC weight"}
+    shown = {"length limit", "length bonus", "coverage bonus", "CTC weight"}
     facts = dict(from_run(finished, cases=0).facts)
     assert shown & facts.keys() == {"length limit"}
-    assert (facts["search"], facts["length limit"]) == ("greedy", "0.5 tokens a frame")
+    assert (facts["search"], facts["length limit"]) == ("greedy", "0.5 tokens per frame")
     changed = shutil.copytree(finished, tmp_path / "changed")
     settings = json.loads((changed / "run.json").read_text())
     settings["search"] |= {"length_penalty": -0.5, "coverage_penalty": 0.2, "max_length_ratio": 1.0}
     (changed / "run.json").write_text(json.dumps(settings))
     facts = dict(from_run(changed, cases=0).facts)
-    assert shown & facts.keys() == {"length bonus", "coverage weight"}
-    assert (facts["length bonus"], facts["coverage weight"]) == ("-0.5", "0.2")
+    assert shown & facts.keys() == {"length bonus", "coverage bonus"}
+    assert (facts["length bonus"], facts["coverage bonus"]) == (
+        "-0.5 nats per token",
+        "0.2 nats per frame",
+    )
 
 
 def test_recordings_that_are_gone_leave_texts_and_maps(

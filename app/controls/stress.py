@@ -86,8 +86,7 @@ def _refuse(name: str, text: str) -> None:
 def _gap() -> float:
     return st.slider(
         "Pause between (seconds)",
-        stress_links.GAP.low,
-        stress_links.GAP.high,
+        *stress_links.GAP,
         key="lab_gap",
         step=0.5,
         help="Background as loud as the recording's own, put between the repetitions.",

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from app.data import stress_lab
 from app.data.metrics import METRICS
 from app.links import compare as compare_links
+from app.links.options import number
 from models.decoding.search import SearchOptions
 
-GAP = compare_links.Range("gap", 0.0, 5.0)  # seconds
+GAP = (0.0, 5.0)  # seconds, least and greatest
 MOST = 10  # levels at once
 
 
@@ -55,7 +56,7 @@ def read(
         normalizer=shared.normalizer,
         stress=stress,
         levels=levels or None,
-        gap=_gap(params.get("gap", "")),
+        gap=number(params.get("gap", ""), *GAP) or 0.0,
         at=plain if at == "plain" else stress_lab.level_of(stress, at),
         metric=params["metric"] if params.get("metric") in METRICS else StressView.metric,
         every=params.get("metrics") == "all",
@@ -89,11 +90,3 @@ def write(view: StressView) -> dict[str, str]:
     if view.every:
         params["metrics"] = "all"
     return params
-
-
-def _gap(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if GAP.low <= value <= GAP.high else 0.0

@@ -25,8 +25,10 @@ from app.evaluation.store import opened
 from app.evaluation.summary import summarise
 from app.evaluation.work import results_of
 from app.report.content import Case, Report, ReportVariant
+from models import schema
 from models.audio import AudioError, Recording, plain
 from models.checkpoint import CheckpointError
+from models.decoding.options import SearchOptions, changed
 from models.recogniser import variants
 
 CASES = 10  # recordings shown in full
@@ -92,22 +94,12 @@ def _facts(
 
 
 def _search(search: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """How a run searched: what is not as usual."""
-    yield "search", "greedy" if search["beam"] == 1 else f"beam {search['beam']}"
-    if search["ctc_weight"]:
-        yield "CTC weight", f"{search['ctc_weight']:g}"
-    if search.get("lm_weight"):
-        yield "language model", f"{search['lm_weight']:g}"
-    if search["temperature"] != 1:
-        yield "temperature", f"{search['temperature']:g}"
-    if search["window"]:
-        yield "window", "{:g} s back, {:g} s ahead".format(*search["window"])
-    if search["max_length_ratio"] != 1:
-        yield "length limit", f"{search['max_length_ratio']:g} tokens a frame"
-    if search["length_penalty"]:
-        yield "length bonus", f"{search['length_penalty']:g}"
-    if search["coverage_penalty"]:
-        yield "coverage weight", f"{search['coverage_penalty']:g}"
+    """Decoding options of a run: the kind of search, and what is not at its default."""
+    options = schema.convert(search, SearchOptions)
+    yield "search", "greedy" if options.beam == 1 else f"beam {options.beam}"
+    for option, value in changed(options).items():
+        if option.name != "beam":
+            yield option.fact, option.text(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ Without torch, so that commands which show or check options are quick.
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 Value = int | float | tuple[float, float] | None
@@ -225,16 +225,6 @@ class SearchOptions:
         if self.length_normalised is None:
             return self.ctc_weight == 0 and self.length_penalty == 0
         return self.length_normalised
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values of all fields."""
-        values = asdict(self)
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "SearchOptions":
-        """The options `to_json` wrote; fields that did not exist then have their defaults."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def decoding_options() -> tuple[Option, ...]:

@@ -11,7 +11,7 @@ from app.charts.self_attention import frames_map, tokens_map
 from app.comparison import too_large
 from app.data import decoding
 from app.data.self_attention import SelfAttention, SquareHead
-from app.links.compare import KINDS
+from app.links.closer import KINDS
 from app.presentation import Panel
 from app.theme import LIGHT, Palette, palette
 from app.views.closer import heads

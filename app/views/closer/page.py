@@ -14,8 +14,8 @@ from app.data import decoding as backend
 from app.data import runs
 from app.data.runs import Heard
 from app.data.samples import Sample, samples
-from app.links import compare as compare_links
-from app.links.compare import CloserView
+from app.links import closer as closer_links
+from app.links.closer import CloserView
 from app.markup import cards
 from app.markup.transcript import transcript
 from app.theme import palette
@@ -73,7 +73,7 @@ def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> None:
     state = st.session_state
     names = {info.name: info for info in infos}
     if "closer_view" not in state:
-        state.closer_view = compare_links.read_closer(st.query_params, clips, names)
+        state.closer_view = closer_links.read(st.query_params, clips, names)
     view: CloserView = state.closer_view
     recording.restore(view.sample, clips, runs.find(view.run, view.utterance, view.variant))
     decoding.restore(view.options)
@@ -89,7 +89,7 @@ def _keep(**changes: Any) -> CloserView:
     """Remember what is on screen now, also in the address; returns all of it."""
     view = replace(st.session_state.closer_view, **changes)
     st.session_state.closer_view = view
-    write_address(compare_links.write_closer(view))
+    write_address(closer_links.write(view))
     return view
 
 

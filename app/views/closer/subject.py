@@ -9,7 +9,7 @@ from app.controls import collect
 from app.controls.collect import Found
 from app.data.runs import Heard
 from app.data.samples import Sample
-from app.links.compare import CloserView
+from app.links.closer import CloserView
 from app.presentation import Panel, panels
 from models.audio import Recording
 
