@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .io.archive import ArchiveError, read_arrays
+from .io.files import replacing
 from .maps import BLOCK, Maps, unit_rows
 from .rows import Rows, rows_of
 
@@ -137,7 +138,7 @@ class Alignment:
         optional = {name: getattr(self, name) for name in ARRAYS if name not in arrays}
         arrays |= {name: np.asarray(value) for name, value in optional.items() if value is not None}
         if isinstance(target, str | Path):  # np.savez would add an extension to a bare name
-            with open(target, "wb") as file:
+            with replacing(Path(target)) as path, path.open("wb") as file:
                 np.savez_compressed(file, **arrays)
         else:
             np.savez_compressed(target, **arrays)

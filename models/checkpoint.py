@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 from torch import nn
 
+from analysis.io.files import write
 from models import schema
 from models.text import Alphabet
 
@@ -90,16 +91,14 @@ def save(model: nn.Module, path: Path, card: Card, leave_out: tuple[str, ...] = 
         for name, tensor in model.state_dict().items()
         if not name.startswith(leave_out)
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path)
-    path.chmod(0o644)  # safetensors writes for the owner alone
+    write(path, save_tensors(tensors))
     write_card(card, path)
 
 
 def write_card(card: Card, path: Path) -> None:
     """Write the card that belongs beside the checkpoint `path`."""
     text = json.dumps(asdict(card), indent=2, ensure_ascii=False)
-    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    write(path.with_suffix(".json"), f"{text}\n".encode())
 
 
 def read_card(path: Path) -> Card:

@@ -38,14 +38,15 @@ def check_output(out: str | None) -> None:
 
 
 def write_json(values: dict[str, Any], out: str) -> None:
-    """Write JSON to a file, or with ``-`` to standard output."""
+    """Write JSON to a file, whole or not at all, or with ``-`` to standard output."""
+    from analysis.io.files import write
     from models.audio import plain
 
     text = json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     if out == "-":
         sys.stdout.write(text)
     else:
-        Path(out).write_text(text, encoding="utf-8")
+        write(Path(out), text.encode())
         note(f"wrote {plain(out)}")
 
 

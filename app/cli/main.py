@@ -50,7 +50,9 @@ def _failed(sentence: str) -> int:
 def _sentence(error: Exception) -> str:
     """The message of an expected error; of any other, that it is one, and how to see more."""
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or error}"
+        from analysis.io.files import failure_of
+
+        return failure_of(error)
     if type(error).__module__.partition(".")[0] in ("analysis", "app", "models"):
         return str(error)
     kind = type(error).__name__

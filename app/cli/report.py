@@ -67,8 +67,8 @@ def save_clips(clips: Sequence[ClipResult], out: Path) -> None:
 
 def _save(report: Report, out: Path) -> None:
     """Write a report, the whole file or none."""
+    from analysis.io.files import write
     from app import report as reports
-    from app.evaluation.store import write
 
     write(out, reports.render(report).encode("utf-8", errors="replace"))
 

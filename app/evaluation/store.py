@@ -15,7 +15,6 @@ written before.
 import csv
 import fcntl
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.io.files import replacing, write
 from app.evaluation.parquet import SCHEMA, stored_columns, to_frame, with_findings
 from app.evaluation.record import SummaryRecord
 from app.evaluation.settings import SCHEMA as RUN_SCHEMA
@@ -206,26 +206,6 @@ def _error_row(bad: BadItem) -> list:
 def _write_errors(path: Path, mode: str, rows: Iterable[Sequence]) -> None:
     with path.open(mode, newline="", encoding="utf-8", errors="replace") as file:
         csv.writer(file).writerows(rows)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # a power cut leaves the old file or the new, never half of one
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from analysis.formats.textgrid import textgrid
 from analysis.formats.timed import JOINERS, TimedText, identifier
 from analysis.formats.transcript import timed_text
 from analysis.formats.whisper_json import whisper_json
+from analysis.io.files import write as write_whole
 from app.charts.attention import attention_map
 from app.comparison import ClipResult, VariantResult
 from app.theme import palette
@@ -304,5 +305,5 @@ def word_rows(name: str, variant: str, transcript: TimedText) -> list[tuple]:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a whole text as UTF-8; returns where."""
-    path.write_bytes(text.encode("utf-8", errors="replace"))  # the same line ends everywhere
+    write_whole(path, text.encode("utf-8", errors="replace"))  # the same line ends everywhere
     return path

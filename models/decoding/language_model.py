@@ -26,8 +26,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_arrays
 
+from analysis.io.files import write
 from models.checkpoint import Card, CheckpointError, read_card, write_card
 from models.decoding.hypothesis import IMPOSSIBLE
 from models.text import Alphabet
@@ -217,9 +219,8 @@ class Fusion:
 
 def save(model: LanguageModel, path: Path, card: Card) -> None:
     """Write a model's trie and its card."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(a) for name, a in vars(model.trie).items()}, path)
-    path.chmod(0o644)  # safetensors writes for the owner alone
+    arrays = {name: np.ascontiguousarray(array) for name, array in vars(model.trie).items()}
+    write(path, save_arrays(arrays))
     write_card(card, path)
 
 

@@ -12,6 +12,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
+from analysis.io.files import replacing
+
 Row = dict[str, float]  # column: value
 
 
@@ -77,12 +79,10 @@ def _is_row(line: Sequence[str], columns: Sequence[str]) -> bool:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = _writer(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(path)  # a killed run never leaves half a table
 
 
 def _writer(file: TextIO, columns: Sequence[str]) -> csv.DictWriter:

@@ -1,5 +1,6 @@
 """The training loop: schedule, checkpoints, exact resume, curves, many processes."""
 
+import io
 import json
 import math
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
+from analysis.io.files import write
 from models.corpora.utterance import TrainingError
 from models.text import Alphabet
 from models.training.augment import FeatureAugmentation
@@ -199,11 +201,11 @@ class Trainer:
         }
         if self.average:
             state["average"] = self.average.state()
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")  # a killed run never leaves half a file
+        content = io.BytesIO()  # torch's own writing hides what a full disk says
+        torch.save(state, content)
+        write(self.folder / "state.pt", content.getbuffer())
         progress = {"update": self.update, "updates": self.options.updates, "seconds": self.seconds}
-        (self.folder / "progress.json").write_text(json.dumps(progress))
+        write(self.folder / "progress.json", json.dumps(progress).encode())
 
     def _resume(self) -> None:
         path = self.folder / "state.pt"

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from analysis.io.files import write
 from models import schema
 from models.corpora.utterance import TrainingError
 from models.schema import SchemaError
@@ -50,7 +51,7 @@ def begin(folder: Path, record: RunRecord) -> None:
     if before is None:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(record), ensure_ascii=False)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        write(folder / FILE, f"{text}\n".encode())
         return
     for name, value in asdict(before).items():
         now = getattr(record, name)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.io.files import write
 from models import recogniser
 from models.variant import VariantInfo
 
@@ -33,7 +34,7 @@ def write_tables(folder: Path) -> None:
     text = readme.read_text(encoding="utf-8") if readme.exists() else "\n".join(MARKS)
     before, rest = text.split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    readme.write_text(f"{before}{MARKS[0]}\n{tables(folder)}\n{MARKS[1]}{after}", encoding="utf-8")
+    write(readme, f"{before}{MARKS[0]}\n{tables(folder)}\n{MARKS[1]}{after}".encode())
 
 
 def _main_head(corpora: Sequence[str]) -> list[str]:

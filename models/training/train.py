@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from analysis.io.files import failure_of
 from analysis.scoring.normalisers import NORMALISERS
 from models import checkpoint, recogniser
 from models.arguments import between
@@ -359,8 +360,8 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         train(options)
-    except (CheckpointError, TrainingError, AudioError, FileNotFoundError) as error:
-        print(f"training: {error}", file=sys.stderr)
+    except (CheckpointError, TrainingError, AudioError, OSError) as error:
+        print(f"training: {failure_of(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; the same command continues", file=sys.stderr)
