@@ -18,6 +18,7 @@ from analysis.io.toolkits import ReadOptions
 from app.data import uploads
 from app.data.decoding import Store
 from app.data.uploads import File
+from app.markup import cards
 from app.markup.transcript import timed_words
 from app.views.yours import SNIPPET
 from models import audio
@@ -366,6 +367,23 @@ def test_words_of_other_toolkits_can_be_heard_one_by_one(tokens, words):
     found = timed_words(alignment)
     assert [word.text for word in found] == words
     assert all(first.start < second.start for first, second in pairwise(found))
+
+
+def test_what_is_not_known_stands_beside_the_verdict():
+    """A map in a longer window, without sound and without voice activity."""
+    padded = np.pad(diagonal(8, 200), ((0, 0), (0, 1300)))
+    [outcome] = read(File("a.npz", npz(weights=padded, tokens=[f"w{n}" for n in range(8)])))
+    diagnosis, alignment = outcome.result.diagnosis, outcome.result.decoded.alignment
+    assert diagnosis.verdict == "healthy"
+    html = cards.evidence(diagnosis)
+    assert "whether somebody spoke there is not known" in html
+    assert "skips and early stops are not judged" in html
+    assert "which audio is speech is not" in cards.badge("healthy", alignment)
+    words = [{"word": "so", "start": -0.02, "end": 0.3}, {"word": "it", "start": 0.4, "end": 0.6}]
+    [outcome] = read(File("a.json", json.dumps(words).encode()))
+    assert outcome.result.decoded.alignment.remarks == (
+        "1 word with a time before the recording starts at 0",
+    )
 
 
 @settings(max_examples=40)

@@ -93,7 +93,8 @@ def _speech_span(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
 
 def _listened(maps: Maps) -> np.ndarray:
     """(batch, frames) bool: frames before the last that has any weight, and that one."""
-    return np.logical_or.accumulate(maps.weights.any(axis=1)[:, ::-1], axis=1)[:, ::-1]
+    weighted = np.asarray(maps.weights.any(axis=1))
+    return np.logical_or.accumulate(weighted[:, ::-1], axis=1)[:, ::-1]
 
 
 def _inside(maps: Maps, line: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def _named(folder: Path) -> Iterator["External | CheckpointError"]:
 
 
 def _in_files(folder: Path) -> Iterator["External | CheckpointError"]:
-    for path in sorted((folder / FOLDER).glob("*.json")):
+    for path in sorted((folder / FOLDER).glob("[!.]*.json")):  # macOS leaves ._NAME.json
         try:
             yield read(path)
         except CheckpointError as error:
