@@ -15,7 +15,7 @@ from models.audio import Recording
 from models.checkpoint import CheckpointError
 from models.decoding.language_model import LanguageModel
 from models.decoding.search import SearchOptions
-from models.encoder import Encoder
+from models.encoders import Encoder
 from models.variant import Decoded, Encoded, Variant, VariantInfo
 
 SCHEMA = 1  # of the JSON that `to_json` makes

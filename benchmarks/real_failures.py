@@ -29,7 +29,7 @@ from models import recogniser
 from models.audio import Recording, load
 from models.corpora.corpus import Utterance, read_transcribed
 from models.decoding.search import SearchOptions
-from models.encoder import Encoder
+from models.encoders import Encoder
 from models.variant import CTC, Decoded, Variant
 
 BATCH = 16  # recordings decoded together

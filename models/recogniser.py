@@ -15,8 +15,8 @@ from models.checkpoint import Card, CheckpointError
 from models.decoders.registry import build, decoders
 from models.decoding.language_model import LanguageModel
 from models.decoding.language_model import load as load_trie
-from models.encoder import Encoder, EncoderOptions
-from models.features import SAMPLE_RATE, log_mel
+from models.encoders import Encoder, build_encoder, from_config
+from models.features import SAMPLE_RATE
 from models.interop import external
 from models.text import Alphabet
 from models.variant import CTC, FRAME_SECONDS, Encoded, Variant, VariantInfo
@@ -66,7 +66,7 @@ def load_encoder(folder: Path | None = None) -> Encoder:
     path = checkpoint_folder(folder) / "encoder.safetensors"
     card = _card(path)
     with _fitting(path), torch.device("meta"):  # initial weights would be made for nothing
-        encoder = Encoder(options_of(EncoderOptions, card))
+        encoder = build_encoder(from_config(card.config))
     checkpoint.load(encoder, path)
     return encoder.eval()
 
@@ -111,7 +111,7 @@ def load_variant(name: str, folder: Path | None = None) -> Variant:
         )
     encoder_card = _card(encoder_path)
     with _fitting(encoder_path):
-        encoder_dim = 2 * options_of(EncoderOptions, encoder_card).units
+        encoder_dim = from_config(encoder_card.config).dim
     with _fitting(path):
         options = options_of(decoders()[name].options, card)
         with torch.device("meta"):
@@ -144,7 +144,7 @@ def options_of(kind: type, card: Card) -> Any:
 @torch.inference_mode()
 def encode(encoder: Encoder, recordings: Sequence[Recording]) -> Encoded:
     """One pass of the encoder over a batch of recordings."""
-    features = [log_mel(torch.from_numpy(recording.samples)) for recording in recordings]
+    features = [encoder.features(torch.from_numpy(recording.samples)) for recording in recordings]
     lengths = torch.tensor([len(rows) for rows in features])
     padded = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)  # (batch, frames, 80)
     frames, lengths = encoder(padded, lengths)

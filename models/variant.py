@@ -19,7 +19,7 @@ from models.decoding import ctc, search
 from models.decoding.hypothesis import Hypothesis
 from models.decoding.language_model import Fusion, LanguageModel
 from models.decoding.search import SearchOptions
-from models.encoder import SUBSAMPLING
+from models.encoders.base import SUBSAMPLING
 from models.features import HOP, SAMPLE_RATE
 from models.text import Alphabet
 from models.threads import one_thread

@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoder import Condition, Encoder, EncoderOptions, SlowLayer, reverse
+from models.encoders import Encoder, LSTMEncoder, LSTMOptions
+from models.encoders.lstm import Condition, SlowLayer, reverse
 from models.features import MEL_BINS, frame_count, log_mel, raw_log_mel
 
-SMALL = EncoderOptions(channels=4, projection=16, units=8, layers=2, phones=5)
+SMALL = LSTMOptions(channels=4, projection=16, units=8, layers=2, phones=5)
 
 
 KINDS = {
@@ -25,7 +26,7 @@ KINDS = {
 @pytest.fixture(scope="module", params=KINDS)
 def encoder(request) -> Encoder:
     torch.manual_seed(0)
-    encoder = Encoder(replace(SMALL, **KINDS[request.param]))
+    encoder = LSTMEncoder(replace(SMALL, **KINDS[request.param]))
     for norm in encoder.norms:  # statistics that are not those of a fresh layer
         norm.running_mean.uniform_(-1, 1)
         norm.running_var.uniform_(0.5, 2)
@@ -89,7 +90,7 @@ def test_a_new_condition_changes_nothing_and_later_tells_which_letters_were_spel
 
 
 def test_conditions_stand_behind_every_layer_but_the_first_and_the_last():
-    encoder = Encoder(replace(SMALL, **KINDS["conditioned"])).eval()
+    encoder = LSTMEncoder(replace(SMALL, **KINDS["conditioned"])).eval()
     heard = encoder.all_layers(torch.randn(2, 40, MEL_BINS), torch.tensor([40, 25]))
     assert [tuple(logits.shape) for logits in heard.letters] == [(2, 10, SMALL.vocabulary)] * 2
 

@@ -14,7 +14,7 @@ from models.audio import Recording
 from models.checkpoint import CheckpointError
 from models.decoders.registry import decoders
 from models.decoding.search import SearchOptions
-from models.encoder import Encoder
+from models.encoders import LSTMEncoder
 from models.recogniser import encode, load_encoder, load_variant, variants
 from models.threads import one_thread
 from models.training import report, score
@@ -266,7 +266,7 @@ def test_scores_are_measured_written_to_cards_and_tabled(folder, clip, tmp_path)
 
 def test_fine_tuning_starts_from_a_checkpoint_and_its_own_phone_head(checkpoints):
     options = replace(TINY_ENCODER, phones=7)
-    encoder = Encoder(options)
+    encoder = LSTMEncoder(options)
     phones = encoder.phone_ctc.weight.clone()
     path = checkpoints / "encoder.safetensors"
     with pytest.raises(CheckpointError, match="phone_ctc"):

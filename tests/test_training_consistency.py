@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoder import Encoder, EncoderOptions
+from models.encoders import LSTMEncoder, LSTMOptions
 from models.text import Alphabet
 from models.training import train
 from models.training.augment import FeatureAugmentation
@@ -17,12 +17,12 @@ from models.training.objectives import CTCObjective, disagreement
 from tests.support.training_data import toy_store
 
 ALPHABET = Alphabet()
-SIZES = EncoderOptions(channels=2, projection=8, units=4, layers=3, dropout=0.0, conditioned=True)
+SIZES = LSTMOptions(channels=2, projection=8, units=4, layers=3, dropout=0.0, conditioned=True)
 
 
 def objective(consistency: float) -> CTCObjective:
     torch.manual_seed(0)
-    return CTCObjective(Encoder(SIZES), ALPHABET, {}, consistency)
+    return CTCObjective(LSTMEncoder(SIZES), ALPHABET, {}, consistency)
 
 
 def logits(*frames: tuple[float, float]) -> torch.Tensor:

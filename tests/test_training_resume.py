@@ -8,7 +8,7 @@ import torch
 
 from models.corpora.utterance import TrainingError
 from models.decoders.lstm import build_decoder
-from models.encoder import Encoder, EncoderOptions
+from models.encoders import LSTMEncoder, LSTMOptions
 from models.text import Alphabet
 from models.training.average import Average
 from models.training.batches import Sampler
@@ -50,7 +50,7 @@ def test_an_average_looks_back_as_far_as_its_decay_says():
 def joint_trainer(store, folder: Path, updates: int, average: float = 0.5) -> Trainer:
     torch.manual_seed(0)
     alphabet = Alphabet()
-    encoder = Encoder(EncoderOptions(channels=2, projection=8, units=4, layers=2))
+    encoder = LSTMEncoder(LSTMOptions(channels=2, projection=8, units=4, layers=2))
     decoder = build_decoder(
         "location", len(alphabet), encoder.dim, replace(TINY_DECODER, dropout=0.1)
     )
@@ -188,7 +188,7 @@ def test_a_killed_run_leaves_no_repeated_rows(store, tmp_path):
 
 def test_a_state_of_another_model_is_said(store, tmp_path):
     joint_trainer(store, tmp_path, 1).run()
-    objective = CTCObjective(Encoder(TINY_ENCODER), Alphabet(), {})
+    objective = CTCObjective(LSTMEncoder(TINY_ENCODER), Alphabet(), {})
     with pytest.raises(TrainingError, match="holds a run of another model"):
         Trainer(
             objective, Sampler([(store, 1.0)], 100, 1, 99), Alphabet(), tmp_path, LoopOptions(1)

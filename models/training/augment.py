@@ -84,7 +84,7 @@ def _add_noise(
 def augment_features(
     features: np.ndarray, options: FeatureAugmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """A changed copy of one utterance's normalised log-mel, (frames, mel) float32."""
+    """A changed copy of one utterance's log-mel, (frames, mel) float32; masks hold its mean."""
     frames, bins = features.shape
     if options.warp:
         place = np.arange(bins) * (1 + rng.uniform(-options.warp, options.warp))
@@ -93,12 +93,13 @@ def augment_features(
         features = features[:, below] * (1 - share) + features[:, below + 1] * share
     else:
         features = features.copy()
+    middle = features.mean()
     for _ in range(options.frequency_masks):
         width = rng.integers(0, options.frequency_width + 1)
         start = rng.integers(0, bins - width + 1)
-        features[:, start : start + width] = 0
+        features[:, start : start + width] = middle
     for _ in range(rng.poisson(options.time_masks_per_second * frames / 100)):
         width = min(rng.integers(0, options.time_width + 1), frames)
         start = rng.integers(0, frames - width + 1)
-        features[start : start + width] = 0
+        features[start : start + width] = middle
     return features

@@ -14,12 +14,12 @@ from analysis.scoring.normalisers import normalise
 from models.corpora.corpus import Utterance, read_transcribed, with_audio
 from models.corpora.librispeech import download
 from models.corpora.utterance import ManifestError, TrainingError
-from models.encoder import Encoder
+from models.encoders import Encoder, LSTMEncoder
 from models.features import MEL_BINS
 from models.names import told_apart
 from models.text import Alphabet, alphabet_of, count_characters
 from models.training.encode import encoded_rows
-from models.training.store import Store, open_store, write_store
+from models.training.store import Store, open_store, require_kind, write_store
 
 FEATURE_RATE, ENCODED_RATE = 100, 25  # rows of a store in one second
 SHOWN = 12  # characters named in a message
@@ -48,6 +48,8 @@ class Data:
         What is to be written; None where it is to be found out with `alphabet_of_data`.
     encoder
         Where given, rows are its outputs instead of features; `fingerprint` names its weights.
+    kind
+        The kind of encoder that is trained, where rows are features.
 
     Raises
     ------
@@ -61,9 +63,11 @@ class Data:
         alphabet: Alphabet | None = None,
         encoder: Encoder | None = None,
         fingerprint: str = "",
+        kind: type[Encoder] = LSTMEncoder,
     ) -> None:
         self.options, self.known = options, alphabet
         self.encoder, self.fingerprint = encoder, fingerprint
+        self.kind = kind if encoder is None else type(encoder)
         self.frame_rate = FEATURE_RATE if encoder is None else ENCODED_RATE
         subsets = {name: options.downloads / "LibriSpeech" / name for name in options.download}
         train = [*options.train, *(str(p) for n, p in subsets.items() if n.startswith("train"))]
@@ -126,6 +130,7 @@ class Data:
         """See that a store holds what is to be read: features, or outputs of an encoder."""
         width, wanted = store.features.shape[1], self.encoder.dim if self.encoder else MEL_BINS
         if width == wanted:
+            require_kind(store, path, self.kind.kind)
             return
         if width == MEL_BINS:
             raise TrainingError(
@@ -146,14 +151,17 @@ class Data:
         if clean and str(manifest) in learned and not all(row.split for row in rows):
             say(f"{manifest.name} has no splits: what is scored is also learned from")
         kind = "dev" if clean else str(self.options.copies)
+        if self.kind is not LSTMEncoder:
+            kind = f"{kind}-{self.kind.kind}"
         folder = self.options.folder / f"{manifest.stem}-{kind}-{_checksum(rows)}"
         if not (folder / "rows.json").exists():
             from models.training.extract import extract  # audio is read only where a store is made
 
             rows = with_audio(rows, manifest.name, say)
             copies = 1 if clean else self.options.copies
-            made = extract(rows, copies, workers=self.options.workers, seed=1, clean=clean)
-            write_store(folder, MEL_BINS, made)
+            workers = self.options.workers
+            made = extract(rows, copies, workers, seed=1, clean=clean, encoder=self.kind)
+            write_store(folder, MEL_BINS, made, self.kind.kind)
         return folder if self.encoder is None else self._encoded(folder)
 
     def _encoded(self, folder: Path) -> Path:
@@ -161,7 +169,7 @@ class Data:
         if not (encoded / "rows.json").exists():
             store = open_store(folder)
             rows = encoded_rows(self.encoder, store, [[row] for row in range(len(store))])
-            write_store(encoded, self.encoder.dim, rows)
+            write_store(encoded, self.encoder.dim, rows, self.kind.kind)
         return encoded
 
 

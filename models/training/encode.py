@@ -18,8 +18,9 @@ from models import recogniser
 from models.arguments import between
 from models.checkpoint import CheckpointError
 from models.corpora.corpus import Utterance
-from models.encoder import Encoder
-from models.training.store import Store, open_store, write_store
+from models.corpora.utterance import TrainingError
+from models.encoders import Encoder
+from models.training.store import Store, open_store, require_kind, write_store
 
 BATCH_FRAMES = 20_000  # feature frames in one pass
 
@@ -86,12 +87,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         encoder = recogniser.load_encoder(options.checkpoints)
         store = open_store(options.store)
-    except (CheckpointError, FileNotFoundError) as error:
+        require_kind(store, options.store, encoder.kind)
+    except (CheckpointError, FileNotFoundError, TrainingError) as error:
         print(f"encoding: {error}", file=sys.stderr)
         return 1
     rng = np.random.default_rng(options.seed)
     plans = plan(store, options.share, options.joined, int(100 * options.longest), rng)
-    write_store(options.out, encoder.dim, encoded_rows(encoder, store, plans))
+    write_store(options.out, encoder.dim, encoded_rows(encoder, store, plans), encoder.kind)
     return 0
 
 

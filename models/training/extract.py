@@ -21,14 +21,17 @@ from models.audio import AudioError
 from models.corpora.corpus import ManifestError, Utterance, read_transcribed, with_audio
 from models.corpora.recordings import load_utterance
 from models.corpora.utterance import TrainingError
-from models.features import MEL_BINS, log_mel
+from models.encoders import KINDS, Encoder, LSTMEncoder
+from models.features import MEL_BINS
 from models.training.augment import SampleAugmentation, augment_samples
 from models.training.store import write_store
 
 PIECE = 200  # utterances in one piece of work
 
 
-def _piece(utterances: list[Utterance], copy: int, seed: int, clean: bool) -> list[np.ndarray]:
+def _piece(
+    utterances: list[Utterance], copy: int, seed: int, clean: bool, encoder: type[Encoder]
+) -> list[np.ndarray]:
     """Features of some utterances; the draws depend on seed, copy and the first utterance only."""
     rng = np.random.default_rng([seed, copy, *utterances[0].id.encode()])
     babble, made = np.zeros(0, np.float32), []
@@ -37,22 +40,30 @@ def _piece(utterances: list[Utterance], copy: int, seed: int, clean: bool) -> li
         if not clean:
             changed = augment_samples(samples, SampleAugmentation(), rng, babble)
             babble, samples = samples, changed
-        made.append(log_mel(torch.from_numpy(samples)).numpy().astype(np.float16))
+        made.append(encoder.features(torch.from_numpy(samples)).numpy().astype(np.float16))
     return made
 
 
 def extract(
-    utterances: list[Utterance], copies: int, workers: int, seed: int, clean: bool = False
+    utterances: list[Utterance],
+    copies: int,
+    workers: int,
+    seed: int,
+    clean: bool = False,
+    encoder: type[Encoder] = LSTMEncoder,
 ) -> Iterator[tuple[Utterance, np.ndarray]]:
-    """Features of `copies` augmented copies of every utterance, with progress on stderr."""
+    """Features of `copies` augmented copies of every utterance, with progress on stderr.
+
+    They are those that the kind of `encoder` hears.
+    """
     pieces = [utterances[at : at + PIECE] for at in range(0, len(utterances), PIECE)]
     work = [(piece, copy) for copy in range(copies) for piece in pieces]
     if len(work) == 1:  # not worth another process
-        yield from zip(utterances, _piece(utterances, 0, seed, clean), strict=True)
+        yield from zip(utterances, _piece(utterances, 0, seed, clean, encoder), strict=True)
         return
     fresh = get_context("spawn")  # a fork would inherit the locks of torch's threads
     with ProcessPoolExecutor(workers, fresh, torch.set_num_threads, (1,)) as pool:
-        jobs = [pool.submit(_piece, piece, copy, seed, clean) for piece, copy in work]
+        jobs = [pool.submit(_piece, piece, copy, seed, clean, encoder) for piece, copy in work]
         for done, ((piece, _), job) in enumerate(zip(work, jobs, strict=True), 1):
             yield from zip(piece, job.result(), strict=True)
             jobs[done - 1] = None  # let the features go once they are written
@@ -77,6 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="augmented copies of every utterance (default 1)",
     )
     parser.add_argument("--clean", action="store_true", help="no augmentation (dev sets)")
+    parser.add_argument(
+        "--encoder",
+        choices=tuple(KINDS),
+        default=LSTMEncoder.kind,
+        help="kind of encoder that the features are for (default %(default)s)",
+    )
     parser.add_argument("--workers", type=between(int, 1, 1_000), default=2)
     parser.add_argument("--seed", type=between(int, 0, 2**32 - 1), default=1)
     options = parser.parse_args(arguments)
@@ -86,8 +103,10 @@ def main(arguments: list[str] | None = None) -> int:
         if not rows:
             raise ManifestError(f"{options.manifest} has no utterances of what was asked for")
         rows = with_audio(rows, options.manifest.name)
-        features = extract(rows, options.copies, options.workers, options.seed, options.clean)
-        write_store(options.out, MEL_BINS, features)
+        encoder = KINDS[options.encoder]
+        copies, workers, seed = options.copies, options.workers, options.seed
+        features = extract(rows, copies, workers, seed, options.clean, encoder)
+        write_store(options.out, MEL_BINS, features, encoder.kind)
     except (TrainingError, AudioError) as error:
         print(f"features: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ others keep their random start. An encoder may have more slow layers than the ch
 start as the identity.
 """
 
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from models import checkpoint
 from models.checkpoint import Card, CheckpointError
+from models.encoders.pretrained import PREFIX
 from models.text import Alphabet
 
 LETTERS = ("ctc", "embedding", "output", "output_bias")  # modules with a row for each character
@@ -40,6 +42,17 @@ class Start:
             f"starting from {self.checkpoint}; newly initialised in {', '.join(self.layers)}: "
             f"{new}{gone}"
         )
+
+
+def split_starts(
+    parser: argparse.ArgumentParser, starts: list[str]
+) -> tuple[list[Path], str | None]:
+    """Checkpoints to start from, and the path or name of a Whisper model."""
+    whisper = [start.removeprefix(PREFIX) for start in starts if start.startswith(PREFIX)]
+    if len(whisper) > 1:
+        parser.error(f"an encoder starts from one Whisper model: give --init {PREFIX}... once")
+    files = [Path(start) for start in starts if not start.startswith(PREFIX)]
+    return files, whisper[0] if whisper else None
 
 
 def read_start(path: Path, parts: tuple[str, ...]) -> Card:

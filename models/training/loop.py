@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class LoopOptions:
 
     updates: int  # optimiser steps in all
     rate: float = 1.2e-3  # peak learning rate
+    pretrained_rate: float = 1.2e-3  # the same for weights that were learned elsewhere
     warmup: int = 250  # updates to reach it
     weight_decay: float = 0.01
     clip: float = 2.0  # largest gradient norm
@@ -46,6 +48,27 @@ def learning_rate(update: int, options: LoopOptions) -> float:
         return options.rate * (update + 1) / options.warmup
     progress = (update - options.warmup) / max(1, options.updates - options.warmup)
     return options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def _groups(objective: nn.Module, options: LoopOptions) -> list[dict[str, Any]]:
+    """What is trained, by weight decay and learning rate."""
+    encoder = getattr(objective, "encoder", None)
+    elsewhere = {
+        id(parameter)
+        for name, parameter in (encoder.named_parameters() if encoder else ())
+        if name.startswith(encoder.pretrained)
+    }
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in objective.parameters():
+        if parameter.requires_grad:
+            key = id(parameter) in elsewhere, parameter.ndim <= 1
+            groups.setdefault(key, []).append(parameter)
+    return [
+        {"params": groups[learned, plain]}
+        | ({"weight_decay": 0.0} if plain else {})
+        | ({"share": options.pretrained_rate / options.rate} if learned else {})
+        for learned, plain in sorted(groups)
+    ]
 
 
 class Trainer:
@@ -74,14 +97,11 @@ class Trainer:
         self.update, self.seconds = 0, 0.0
         self.last_scores: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [p for p in objective.parameters() if p.requires_grad]
-        decay = [p for p in wanted if p.ndim > 1]
-        plain = [p for p in wanted if p.ndim <= 1]
-        self.parameters = decay + plain
+        groups = _groups(objective, options)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay,
-        )  # fmt: skip
+            groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay
+        )
         keep = options.average and not self.rank
         self.average = Average(objective, options.average) if keep else None
         self._resume()
@@ -133,7 +153,7 @@ class Trainer:
         views = rows * self.options.views
         batch = make_batch(self.sampler, views, self.alphabet, rng, self.options.augmentation)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.update, self.options)
+            group["lr"] = learning_rate(self.update, self.options) * group.get("share", 1.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.bf16):
             loss = self.objective(batch, rng)
         self.optimizer.zero_grad()

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from analysis.scoring.errors import pool, score
 from models.decoding import search
-from models.encoder import Encoder, Layers, valid
+from models.encoders.base import Encoder, EncoderLayers, valid
 from models.text import Alphabet
 from models.training.batches import Batch
 
@@ -43,7 +43,7 @@ class CTCObjective(nn.Module):
         """Loss a token of one batch, scalar."""
         return self.loss(batch, self.encoder.all_layers(batch.features, batch.lengths))
 
-    def loss(self, batch: Batch, heard: Layers) -> Tensor:
+    def loss(self, batch: Batch, heard: EncoderLayers) -> Tensor:
         """As `forward`, where the encoder has been run."""
         spelt = [
             self._spelling(logits, heard.lengths, batch)

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from models.corpora.corpus import Utterance
+from models.corpora.utterance import TrainingError
+from models.encoders import LSTMEncoder
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Store:
     texts: tuple[str, ...]  # transcript of every row
     names: tuple[str, ...]  # utterance id of every row
     corpora: tuple[str, ...]  # data set of every row
+    kind: str = LSTMEncoder.kind  # whose features they are, or who encoded them
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -48,11 +51,32 @@ def open_store(folder: Path) -> Store:
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     features = np.load(folder / "features.npy", mmap_mode="r")
     starts = np.concatenate([[0], np.cumsum(rows["lengths"])])
-    return Store(features, starts, *(tuple(rows[key]) for key in ("texts", "names", "corpora")))
+    texts, names, corpora = (tuple(rows[key]) for key in ("texts", "names", "corpora"))
+    return Store(features, starts, texts, names, corpora, rows.get("encoder", LSTMEncoder.kind))
 
 
-def write_store(folder: Path, dim: int, rows: Iterator[tuple[Utterance, np.ndarray]]) -> None:
-    """Write rows of (utterance, (frames, dim) array) as they come; ``rows.json`` comes last."""
+def require_kind(store: Store, path: Path, kind: str) -> None:
+    """See that a store holds features or outputs of a kind of encoder.
+
+    Raises
+    ------
+    TrainingError
+        Where they are another's.
+    """
+    if store.kind != kind:
+        raise TrainingError(
+            f"{path} belongs to a {store.kind} encoder; make it again for a {kind} encoder: "
+            f"models.training.extract --encoder {kind}"
+        )
+
+
+def write_store(
+    folder: Path, dim: int, rows: Iterator[tuple[Utterance, np.ndarray]], kind: str
+) -> None:
+    """Write rows of (utterance, (frames, dim) array) as they come; ``rows.json`` comes last.
+
+    `kind` is that of the encoder whose features or outputs they are.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lengths, utterances = [], []
     raw = folder / "features.partial"
@@ -65,6 +89,7 @@ def write_store(folder: Path, dim: int, rows: Iterator[tuple[Utterance, np.ndarr
     np.save(folder / "features.npy", source)
     raw.unlink()
     record = {
+        "encoder": kind,
         "lengths": lengths,
         "texts": [u.text for u in utterances],
         "names": [u.id for u in utterances],

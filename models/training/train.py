@@ -36,11 +36,13 @@ from models.checkpoint import Card, CheckpointError
 from models.corpora.librispeech import SUBSETS
 from models.corpora.utterance import TrainingError
 from models.decoders.registry import decoders
+from models.encoders import Encoder, LSTMEncoder, to_config
+from models.encoders.pretrained import PREFIX, read_whisper
 from models.text import Alphabet
 from models.training import recipes
 from models.training.batches import Sampler, in_order
 from models.training.data import Data, DataOptions, is_first_process, say
-from models.training.finetune import TRAINING_ONLY, read_start, start_from
+from models.training.finetune import TRAINING_ONLY, read_start, split_starts, start_from
 from models.training.loop import LoopOptions, Trainer
 from models.training.objectives import VIEWS, error_rates
 from models.training.recipes import ENCODER, Objective
@@ -56,14 +58,18 @@ def train(options: argparse.Namespace) -> Trainer:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         distributed.init_process_group("gloo", timeout=PATIENCE)
     starts = read_starts(options)
+    pretrained = read_whisper(options.whisper) if options.whisper else None
+    kind = recipes.encoder_kind({name: card for name, (_, card) in starts.items()}, pretrained)
     if options.joint:
         _check_folder(recogniser.checkpoint_folder(options.checkpoints), options.variant)
-    data = open_data(options, starts)
+    data = open_data(options, starts, kind)
     alphabet = data.known or data.alphabet_of_data(options.rare)
     cards = {name: card for name, (_, card) in starts.items()}
     encoder_dim = data.encoder.dim if data.encoder else None
-    objective = recipes.make_objective(options, alphabet, encoder_dim, cards)
+    objective = recipes.make_objective(options, alphabet, encoder_dim, cards, pretrained)
     models = recipes.parts(objective, options)
+    if pretrained:
+        say(f"starting from the encoder of {pretrained.name}")
     for name, (path, card) in starts.items():
         say(str(start_from(models[name], path, card, alphabet)))
     if is_first_process():
@@ -79,14 +85,16 @@ def train(options: argparse.Namespace) -> Trainer:
     return trainer
 
 
-def open_data(options: argparse.Namespace, starts: Starts) -> Data:
+def open_data(
+    options: argparse.Namespace, starts: Starts, kind: type[Encoder] = LSTMEncoder
+) -> Data:
     """What a run reads; features and encoder outputs that are not there yet are made."""
     folder = recogniser.checkpoint_folder(options.checkpoints)
     frozen = options.variant != CTC and not options.joint
     encoder = recogniser.load_encoder(folder) if frozen else None
     fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors") if frozen else ""
     alphabet = _alphabet(options, starts, folder if frozen else None)
-    return Data(_data_options(options), alphabet, encoder, fingerprint)
+    return Data(_data_options(options), alphabet, encoder, fingerprint, kind)
 
 
 def read_starts(options: argparse.Namespace) -> Starts:
@@ -149,9 +157,9 @@ def make_trainer(
         return scores
 
     loop = LoopOptions(
-        updates=options.updates, rate=options.rate, warmup=options.warmup, seed=options.seed,
-        bf16=not options.fp32, average=options.average, views=views,
-        augmentation=None if data.encoder else recipes.masking(options.masking),
+        updates=options.updates, rate=options.rate, pretrained_rate=options.pretrained_rate,
+        warmup=options.warmup, seed=options.seed, bf16=not options.fp32, average=options.average,
+        views=views, augmentation=None if data.encoder else recipes.masking(options.masking),
     )  # fmt: skip
     return Trainer(objective, sampler, alphabet, options.out, loop, score)
 
@@ -169,8 +177,8 @@ def export(
     for name, model in models.items():
         is_encoder = name == ENCODER
         sizes = model.options if is_encoder else recipes.sizes_of(name, options, starts)
-        config = asdict(sizes)
-        if is_encoder:
+        config = to_config(sizes) if is_encoder else asdict(sizes)
+        if config.get("phones"):
             config["phones"] = 0  # the phone head is not needed after training
         encoder = "" if is_encoder else checkpoint.fingerprint(folder / "encoder.safetensors")
         # What was scored is the decoder where there is one.
@@ -202,6 +210,8 @@ def _history(
     history |= {name: getattr(options, name) for name in optional if getattr(options, name)}
     if options.init:
         history["init"] = [path.name for path in options.init]
+    if options.whisper:
+        history["whisper"] = options.whisper
     if start is not None:  # however often it has been continued, all its updates are known
         earlier = (start.training.get(name, 0) for name in ("updates", "updates_before"))
         history["updates_before"] = sum(earlier)
@@ -228,6 +238,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     known = [*decoders(), CTC]
     if options.variant not in known:
         parser.error(f"there is no variant {options.variant!r}; there are {', '.join(known)}")
+    options.init, options.whisper = split_starts(parser, options.init)
     _check_combinations(parser, options)
     for name, value in recipes.recipe(options).items():
         if getattr(options, name) is None:
@@ -244,8 +255,10 @@ def _add_what(add: Callable) -> None:
     add("--out", type=Path, required=True, help="folder of the run: state, curve, scores")
     add("--checkpoints", type=Path, help="folder of checkpoints (default: checkpoints/)")
     add(
-        "--init", type=Path, action="append", default=[], metavar="FILE",
-        help="start from this checkpoint's weights (fine-tuning); may be given for each part",
+        "--init", action="append", default=[], metavar="FILE",
+        help="start from this checkpoint's weights (fine-tuning); may be given for each part; "
+        f"{PREFIX}PATH_OR_NAME: an encoder that starts from that of a Whisper model, such as "
+        f"{PREFIX}openai/whisper-tiny.en",
     )  # fmt: skip
     add("--export", action="store_true", help="only write the checkpoint of a run as it stands")
 
@@ -296,6 +309,10 @@ def _add_how(add: Callable) -> None:
         flag = "--" + name.replace("_", "-")
         add(flag, type=between(kind, low, high), metavar="N", help=help_)
     add(
+        "--pretrained-rate", type=between(float, 0, 10), default=2.5e-4, metavar="N",
+        help="peak learning rate of the layers that come from Whisper (default %(default)s)",
+    )  # fmt: skip
+    add(
         "--masking", type=between(float, 0, 5), default=1.0, metavar="F",
         help="strength of SpecAugment (encoder; 0: none; default %(default)s)",
     )  # fmt: skip
@@ -344,6 +361,8 @@ def _check_combinations(parser: argparse.ArgumentParser, options: argparse.Names
     for flag, given in (("slow-layers", options.slow_layers), ("conditioned", options.conditioned)):
         if is_decoder and not options.joint and given:
             parser.error(f"--{flag} belongs to the encoder: train it with --variant ctc")
+    if is_decoder and not options.joint and options.whisper:
+        parser.error(f"--init {PREFIX}... starts an encoder: train it with --variant ctc")
     if is_decoder and options.consistency:
         parser.error("--consistency belongs to the encoder: train it with --variant ctc")
     if is_decoder and not options.joint and options.alphabet:

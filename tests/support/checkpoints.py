@@ -11,10 +11,10 @@ from models.checkpoint import Card
 from models.decoders.lstm import DecoderOptions
 from models.decoders.registry import build, decoders
 from models.decoders.transformer import TransformerOptions
-from models.encoder import Encoder, EncoderOptions
+from models.encoders import LSTMEncoder, LSTMOptions
 from models.text import Alphabet
 
-TINY_ENCODER = EncoderOptions(channels=4, projection=16, units=8, layers=1)
+TINY_ENCODER = LSTMOptions(channels=4, projection=16, units=8, layers=1)
 TINY_DECODER = DecoderOptions(
     embedding_dim=8,
     units=12,
@@ -28,7 +28,7 @@ def tiny_checkpoints(folder: Path) -> Path:
     """The same folder with an encoder and every variant, random weights saved as training does."""
     torch.manual_seed(0)
     alphabet = Alphabet()
-    encoder = Encoder(TINY_ENCODER)
+    encoder = LSTMEncoder(TINY_ENCODER)
     _save(encoder, folder, "encoder", asdict(TINY_ENCODER), "")
     fingerprint = checkpoint.fingerprint(folder / "encoder.safetensors")
     for info in decoders().values():

@@ -6,10 +6,11 @@ import numpy as np
 import soundfile
 
 from models.corpora.utterance import Utterance
+from models.encoders import LSTMEncoder
 from models.training.store import Store, open_store, write_store
 
 
-def toy_store(folder: Path) -> Store:
+def toy_store(folder: Path, kind: str = LSTMEncoder.kind) -> Store:
     """Twelve rows of noise, 20 to 31 frames long, in a folder."""
     rng = np.random.default_rng(0)
     rows = (
@@ -19,7 +20,7 @@ def toy_store(folder: Path) -> Store:
         )
         for n in range(12)
     )
-    write_store(folder, 80, rows)
+    write_store(folder, 80, rows, kind)
     return open_store(folder)
 
 

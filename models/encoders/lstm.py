@@ -1,21 +1,19 @@
-"""The one encoder that every attention variant listens through, and its CTC head."""
+"""An encoder of bidirectional LSTM layers, trained from nothing, with a CTC head."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.features import MEL_BINS
+from models.encoders.base import SUBSAMPLING, Encoder, EncoderLayers, valid
+from models.features import MEL_BINS, log_mel
 from models.schema import Layers, Size
-
-SUBSAMPLING = 4  # two stride-2 convolutions: 10 ms features become 40 ms attention frames
 
 
 @dataclass(frozen=True)
-class EncoderOptions:
-    """Sizes of an `Encoder`."""
+class LSTMOptions:
+    """Sizes of an `LSTMEncoder`."""
 
     vocabulary: Size = 30  # CTC outputs, blank included
     channels: Size = 32  # of both convolutions
@@ -27,10 +25,10 @@ class EncoderOptions:
     slow_layers: Layers = 0  # residual layers at half the frame rate, before the last layer
     conditioned: bool = False  # layers from the third on are told what those before have spelt
 
-
-def valid(lengths: Tensor, size: int) -> Tensor:
-    """Mask (batch, size), true below each length."""
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
+    @property
+    def dim(self) -> int:
+        """Size of an encoded frame."""
+        return 2 * self.units
 
 
 def reverse(frames: Tensor, lengths: Tensor) -> Tensor:
@@ -130,16 +128,7 @@ class Condition(nn.Module):
         return frames + letters @ self.told.to(frames.dtype), logits
 
 
-class Layers(NamedTuple):
-    """What an encoder makes of a batch, layer by layer."""
-
-    encoded: Tensor  # (batch, frames', dim), 40 ms, zero on padding
-    lengths: Tensor  # (batch,) valid encoded frames
-    inner: Tensor  # (batch, frames', dim) what the last recurrent layer reads
-    letters: tuple[Tensor, ...]  # (batch, frames', vocabulary) logits of every `Condition`
-
-
-class Encoder(nn.Module):
+class LSTMEncoder(Encoder):
     """Two convolutions and a stack of bidirectional LSTMs over log-mel features, with a CTC head.
 
     The front end is that of ESPnet's RNN encoders in spirit (convolutional 4x subsampling, then
@@ -149,9 +138,13 @@ class Encoder(nn.Module):
     (Krishna et al. 2018, arXiv 1807.06234) exists in training only.
     """
 
-    def __init__(self, options: EncoderOptions | None = None) -> None:
+    kind = "lstm"
+    sizes = LSTMOptions
+    features = staticmethod(log_mel)
+
+    def __init__(self, options: LSTMOptions | None = None) -> None:
         super().__init__()
-        self.options = options = options or EncoderOptions()
+        self.options = options = options or LSTMOptions()
         self.convolutions = nn.ModuleList(
             nn.Conv2d(size, options.channels, 3, stride=2, padding=1)
             for size in (1, options.channels)
@@ -162,7 +155,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(
             BidirectionalLSTM(size, options.units, options.dropout) for size in sizes
         )
-        self.dim = 2 * options.units
+        self.dim = options.dim
         self.slow = nn.ModuleList(
             SlowLayer(self.dim, options.dropout) for _ in range(options.slow_layers)
         )
@@ -176,23 +169,7 @@ class Encoder(nn.Module):
         self.ctc = nn.Linear(self.dim, options.vocabulary)
         self.phone_ctc = nn.Linear(self.dim, options.phones) if options.phones else None
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode a padded batch.
-
-        Parameters
-        ----------
-        features : (batch, frames, 80) log-mel, 10 ms
-        lengths : (batch,) valid frames of each row
-
-        Returns
-        -------
-        encoded : (batch, frames', dim), 40 ms, zero on padding
-        lengths : (batch,) valid encoded frames, ``ceil(lengths / 4)``
-        """
-        layers = self.all_layers(features, lengths)
-        return layers.encoded, layers.lengths
-
-    def all_layers(self, features: Tensor, lengths: Tensor) -> Layers:
+    def all_layers(self, features: Tensor, lengths: Tensor) -> EncoderLayers:
         """As `forward`, and what is inside."""
         inner, lengths = self._subsample(features, lengths)
         letters = []
@@ -203,7 +180,7 @@ class Encoder(nn.Module):
                 letters.append(logits)
         frames = self.layers[-1](inner, lengths)
         mask = valid(lengths, frames.shape[1])[:, :, None]
-        return Layers(self.norm(frames) * mask, lengths, inner, tuple(letters))
+        return EncoderLayers(self.norm(frames) * mask, lengths, inner, tuple(letters))
 
     def _subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         planes = features[:, None]  # (batch, 1, frames, mel)
@@ -213,7 +190,3 @@ class Encoder(nn.Module):
             lengths = (lengths + 1) // 2
         frames = planes.transpose(1, 2).flatten(2)  # (batch, frames', channels * mel / 4)
         return self.projection(frames), lengths
-
-    def ctc_log_probs(self, encoded: Tensor) -> Tensor:
-        """Log-probabilities of CTC tokens, (batch, frames', vocabulary), float32."""
-        return self.ctc(encoded).float().log_softmax(-1)
