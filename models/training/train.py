@@ -211,7 +211,8 @@ def _history(
     if options.init:
         history["init"] = [path.name for path in options.init]
     if options.whisper:
-        history["whisper"] = options.whisper
+        folder = Path(options.whisper)
+        history["whisper"] = folder.name if folder.is_dir() else options.whisper
     if start is not None:  # however often it has been continued, all its updates are known
         earlier = (start.training.get(name, 0) for name in ("updates", "updates_before"))
         history["updates_before"] = sum(earlier)

@@ -33,7 +33,7 @@ from models.audio import AudioError, load
 from models.checkpoint import Card, CheckpointError
 from models.corpora.utterance import TrainingError
 from models.decoders.registry import decoders
-from models.encoder import EncoderOptions
+from models.encoders import KINDS, LSTMOptions
 from models.recogniser import options_of
 from models.schema import SchemaError
 from models.text import ENGLISH
@@ -91,7 +91,8 @@ def _presented(content: bytes) -> None:
 
 def _card(path: Path) -> None:
     card = checkpoint.read_card(path)
-    for options in (EncoderOptions, *(info.options for info in decoders().values())):
+    encoders = (kind.sizes for kind in KINDS.values())
+    for options in (*encoders, *(info.options for info in decoders().values())):
         try:
             options_of(options, card)
         except SchemaError:
@@ -167,7 +168,7 @@ def _structured() -> list[tuple[str, bytes]]:
         {"id": 0, "start": 0.1, "end": 0.9, "text": " so it", "words": words}]}  # fmt: skip
     rows = [{"audio_filepath": f"u{n}.wav", "text": "so it is", "duration": 2.5, "offset": 0.5,
              "utt_id": f"u{n}"} for n in range(2)]  # fmt: skip
-    card = Card("x", asdict(EncoderOptions()), ENGLISH, training={"parameters": 3}, scores={})
+    card = Card("x", asdict(LSTMOptions()), ENGLISH, training={"parameters": 3}, scores={})
     return [
         ("npy", file.getvalue()),
         ("words", json.dumps(whisper).encode()),
