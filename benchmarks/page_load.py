@@ -26,13 +26,14 @@ from models import audio
 from models.recogniser import variants
 from tests.support.dashboard import (
     FOLLOWED,
-    IDLE,
     MAPS_OF,
-    PATIENCE,
     ROOT,
     Traffic,
     chromium,
+    click,
+    new_page,
     running,
+    wait_until_idle,
 )
 
 SOURCE = ROOT / "samples" / "long_story.ogg"
@@ -71,14 +72,13 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
         running(options.checkpoints, script) as address,
         chromium() as browser,
     ):
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE)
+        page = new_page(browser)
         traffic = Traffic(page)
         page.goto(f"{address}/?sample={WARM}&variants={','.join(names)}")
         page.wait_for_function(FOLLOWED, arg=1 + len(names))
-        page.get_by_text("Upload", exact=True).first.click()
+        click(page.get_by_text("Upload", exact=True).first)
         page.locator("input[type=file]").wait_for(state="attached")
-        page.wait_for_selector(IDLE)
+        wait_until_idle(page)
         rows = []
         for number in range(options.repeats + 1):
             seconds = options.seconds + number / 100  # tells one upload's maps from another's
@@ -86,7 +86,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
             traffic.restart()
             page.locator("input[type=file]").set_input_files(clip)
             seen = page.wait_for_function(SHOWN, arg=[seconds, len(names)]).json_value()
-            page.wait_for_selector(IDLE)
+            wait_until_idle(page)
             page.wait_for_load_state("networkidle")
             rows.append(
                 {

@@ -14,7 +14,7 @@ from app.data.samples import samples
 from benchmarks.listening import chosen
 from benchmarks.page_load import SHOWN, recording
 from models import audio
-from tests.support.dashboard import chromium, running
+from tests.support.dashboard import chromium, click, new_page, running, wait_until_idle
 
 PATIENCE = 600_000  # milliseconds
 FIRST = "open_window"  # sample of the first visit
@@ -29,8 +29,7 @@ def waiting(options: Namespace) -> dict[str, Any]:
         running(options.checkpoints) as address,
         chromium() as browser,
     ):
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE)
+        page = new_page(browser)
         page.goto(f"{address}/yours")  # scripts and styles arrive, no model is loaded
         page.locator("input[type=file]").first.wait_for(state="attached")
         started = time.perf_counter()
@@ -47,12 +46,13 @@ def waiting(options: Namespace) -> dict[str, Any]:
 
 def _uploads(page: Page, maps: int, options: Namespace, folder: Path) -> list[float]:
     """Seconds of every upload, each another recording of the same length."""
-    page.get_by_text("Upload", exact=True).first.click()
+    click(page.get_by_text("Upload", exact=True).first)
     page.locator("input[type=file]").wait_for(state="attached")
     taken = []
     for number in range(options.repeats + 1):
         seconds = options.seconds + number / 100  # tells one upload's maps from another's
         clip = recording(folder / f"clip{number}.wav", seconds, shift=number / 10)
+        wait_until_idle(page)
         started = time.perf_counter()
         page.locator("input[type=file]").set_input_files(clip)
         page.wait_for_function(SHOWN, arg=[seconds, maps])

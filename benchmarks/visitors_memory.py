@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 
 from app.data import visitors
 from benchmarks.page_load import SHOWN, recording
-from tests.support.dashboard import PATIENCE, ROOT, chromium, running
+from tests.support.dashboard import ROOT, choose_files, chromium, new_page, running
 
 VARIANTS = ("location", "ctc")
 SETTLED_SECONDS = visitors.AFTER_SECONDS + 4 * visitors.EVERY_SECONDS + 30
@@ -46,10 +46,9 @@ def _visit(browser: Browser, address: str, folder: Path, number: int, length: fl
     """Somebody brings a recording nobody else has, sees its maps and leaves."""
     seconds = length + number / 1000
     clip = recording(folder / f"clip{number}.wav", seconds, shift=number / 10)
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser)
     page.goto(f"{address}/?variants={'%2C'.join(VARIANTS)}")
-    page.locator("input[type=file]").first.set_input_files(clip)
+    choose_files(page.locator("input[type=file]").first, clip)
     page.wait_for_function(SHOWN, arg=[seconds, len(VARIANTS)])
     page.close()
     clip.unlink()

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.cli.main import main as command  # noqa: E402
 from app.data import runs  # noqa: E402
-from tests.support.dashboard import IDLE, chromium, running, visit  # noqa: E402
+from tests.support.dashboard import chromium, click, running, visit, wait_until_idle  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SAMPLE = "sample=spoken_repetition"
@@ -27,11 +27,11 @@ COLLECTED = "&variants=location%2Cdot%2Ctransformer%2Cctc"
 
 def _present(page: Page) -> None:
     """Collect what the page shows and go to where it is presented."""
-    page.locator(".st-key-add_maps button").first.click()
+    click(page.locator(".st-key-add_maps button").first)
     page.get_by_text("The presentation has 1 slide").wait_for()
-    page.get_by_role("link", name="Present").first.click()
+    click(page.get_by_role("link", name="Present").first)
     page.frame_locator(".attn-stage iframe").locator("html[data-drawn]").wait_for()
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,7 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")  # every machine tries the same examples
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try twice more what fails in a browser, which misses a click on a busy machine now and then.
-
-    The summary names every test that was tried again.
-    """
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+pytest_plugins = ["tests.support.rerun_budget"]
 
 
 @pytest.fixture(autouse=True)

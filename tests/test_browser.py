@@ -11,13 +11,15 @@ from playwright.sync_api import Browser, Page
 from models.audio import load
 from tests.support.dashboard import (
     FOLLOWED,
-    IDLE,
     MAPS_OF,
-    PATIENCE,
     Traffic,
+    choose_files,
+    click,
     eventually,
+    new_page,
     open_page,
     wait_for_address,
+    wait_until_idle,
 )
 from tests.support.figures import audio, plot, ranges_of, spot, wait_for_audio
 from tests.support.recordings import SAMPLES
@@ -60,7 +62,7 @@ def page(opened: Page) -> Page:
     opened.evaluate("document.querySelector('.st-key-listen_audio audio').pause()")
     whole = opened.locator(".attn-whole")
     if whole.is_enabled():
-        whole.click()
+        click(whole)
     opened.mouse.move(5, 5)
     return opened
 
@@ -87,7 +89,7 @@ def test_clicking_a_map_plays_that_moment_and_moves_every_cursor(page):
     page.mouse.click(*spot(page, "plot_ctc", 0.5, 0))
     wait_for_audio(page, "!a.paused && a.currentTime > 0.5")
     wait_for_audio(page, "a.currentTime > 0.8")
-    page.locator(".attn-play").click()
+    click(page.locator(".attn-play"))
     wait_for_audio(page, "a.paused")
     heard = audio(page, "currentTime")
     page.wait_for_function(
@@ -108,7 +110,7 @@ def test_clicking_a_token_label_plays_the_token(page):
 def test_clicking_a_word_plays_it_and_stops(page):
     word = page.locator(".st-key-card_ctc button.attn-word").first
     start, end = (float(word.get_attribute(f"data-{side}")) for side in ("from", "to"))
-    word.click()
+    click(word)
     wait_for_audio(page, f"a.paused && a.currentTime >= Math.min({end}, a.duration - 0.05)")
     assert start < end <= audio(page, "currentTime") + 0.1
 
@@ -117,7 +119,7 @@ def test_space_plays_and_pauses(page):
     page.locator(".attn-seek").evaluate(
         "s => { s.value = 0.2; s.dispatchEvent(new Event('input')) }"
     )
-    page.locator("h1").click()
+    click(page.locator("h1"))
     page.keyboard.press("Space")
     wait_for_audio(page, "!a.paused")
     page.keyboard.press("Space")
@@ -171,7 +173,7 @@ def test_zooming_one_figure_zooms_all(page):
     page.wait_for_timeout(300)
     for low, high in ranges(page):
         assert (low, high) == pytest.approx((0.5, 1.5), abs=0.05)
-    page.locator(".attn-whole").click()
+    click(page.locator(".attn-whole"))
     page.wait_for_function("document.querySelector('.attn-whole').disabled")
     page.wait_for_timeout(300)
     assert ranges(page) == [whole] * 3
@@ -206,9 +208,9 @@ def test_overlays_come_and_go(page):
     switch = page.locator("[data-overlay=path]")
     assert switch.get_attribute("aria-pressed") == "false"
     assert path.is_hidden()  # at first nothing lies over the weights themselves
-    switch.click()
+    click(switch)
     path.wait_for(state="visible")
-    switch.click()
+    click(switch)
     path.wait_for(state="hidden")
 
 
@@ -236,8 +238,7 @@ def test_a_difference_has_a_form_besides_its_colour(page, mark, form):
 
 def test_nothing_is_fetched_from_elsewhere(browser, address):
     fetched = []
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser)
     page.on("request", lambda request: fetched.append(request.url))
     page.goto(f"{address}/{LINK}")
     page.wait_for_function(FOLLOWED, arg=len(FIGURES))
@@ -248,15 +249,13 @@ def test_nothing_is_fetched_from_elsewhere(browser, address):
 
 def test_an_upload_is_decoded_and_a_bad_one_is_refused_in_place(browser, address, clip):
     page = open_page(browser, f"{address}/{LINK}", len(FIGURES))
-    page.get_by_role("radio", name="Upload").or_(
-        page.get_by_text("Upload", exact=True)
-    ).first.click()
+    click(page.get_by_text("Upload", exact=True).first)
     bad = {"name": "<b>notes</b>.wav", "mimeType": "audio/wav", "buffer": b"not sound at all " * 50}
-    page.locator("input[type=file]").set_input_files(bad)
+    choose_files(page.locator("input[type=file]"), bad)
     error = page.get_by_test_id("stAlert").filter(has_text="not an audio file")
     error.wait_for()
     assert "<b>notes</b>.wav" in error.inner_text()
-    page.locator("input[type=file]").set_input_files(str(clip))
+    choose_files(page.locator("input[type=file]"), str(clip))
     page.wait_for_function(FOLLOWED, arg=len(FIGURES))
     page.locator("h1", has_text=clip.name).wait_for()
     assert clip.name not in page.url
@@ -270,19 +269,18 @@ def test_six_maps_of_ten_seconds_are_less_than_a_megabyte(browser, address, tmp_
     clip = tmp_path / "ten seconds.wav"
     soundfile.write(clip, samples, 16_000)
     names = ["dot", "additive", "location", "coverage", "equal", "location2d"]
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser)
     traffic = Traffic(page)
     page.goto(f"{address}/?sample=old_telephone&variants={','.join(names)}")
     page.wait_for_function(FOLLOWED, arg=1 + len(names))
-    page.get_by_text("Upload", exact=True).first.click()
+    click(page.get_by_text("Upload", exact=True).first)
     page.locator("input[type=file]").wait_for(state="attached")
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
     traffic.restart()
-    page.locator("input[type=file]").set_input_files(clip)
+    choose_files(page.locator("input[type=file]"), clip)
     page.wait_for_function(MAPS_OF, arg=[10, len(names)])
     wait_for_audio(page, "a.readyState === 4 && Math.abs(a.duration - 10) < 0.1")
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
     assert traffic.pushed > 300_000  # six maps were on their way
     assert eventually(page, lambda: traffic.fetched > 100_000)  # and the sound
     assert traffic.pushed + traffic.fetched < 1_000_000
@@ -325,7 +323,7 @@ def test_blink_shows_one_of_two_maps_by_turns(browser, address):
     page.keyboard.press("b")
     assert second.is_visible()
     assert not first.is_visible()
-    page.locator(".attn-blink").click()
+    click(page.locator(".attn-blink"))
     assert first.is_visible()
     assert not second.is_visible()
     page.close()
@@ -334,6 +332,6 @@ def test_blink_shows_one_of_two_maps_by_turns(browser, address):
 def test_forced_alignment_comes_and_goes(page):
     strokes = plot(page, "plot_ctc").locator(".scatterlayer .trace").nth(1)
     assert not strokes.is_visible()
-    page.locator("[data-overlay=forced]").click()
+    click(page.locator("[data-overlay=forced]"))
     assert strokes.is_visible()
-    page.locator("[data-overlay=forced]").click()
+    click(page.locator("[data-overlay=forced]"))

@@ -9,7 +9,16 @@ import pytest
 from playwright.sync_api import Page
 
 from analysis.alignment import Alignment
-from tests.support.dashboard import FOLLOWED, IDLE, visit, wait_for_address
+from tests.support.dashboard import (
+    FOLLOWED,
+    choose_files,
+    click,
+    download,
+    press,
+    visit,
+    wait_for_address,
+    wait_until_idle,
+)
 from tests.support.figures import audio, plot, ranges_of, spot, wait_for_audio
 from tests.support.recordings import SAMPLES
 
@@ -52,15 +61,17 @@ def test_the_arrow_keys_move_the_step_and_every_figure_follows(browser, address)
     page = visit(browser, f"{address}/{STEP}", ".st-key-plot_step .js-plotly-plot")
     assert weights(page) == pytest.approx(row(page, 4), abs=0.003)
     before = weights(page)
-    page.locator(".st-key-closer_step").locator("[role=slider], input[type=range]").first.focus()
-    page.keyboard.press("ArrowRight")
+    press(
+        page.locator(".st-key-closer_step").locator("[role=slider], input[type=range]").first,
+        "ArrowRight",
+    )
     wait_for_address(page, "step=5")
     page.wait_for_function(
         "before => { const f = document.querySelector('.st-key-plot_step .js-plotly-plot')"
         "; return f && Array.from(f._fullData.at(-1).y).some((y, i) => y !== before[i]) }",
         arg=before,
     )
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
     assert weights(page) == pytest.approx(row(page, 5), abs=0.003)
     assert row(page, 5) != pytest.approx(row(page, 4), abs=1e-6)
     again = visit(browser, page.url, ".st-key-plot_step .js-plotly-plot")
@@ -85,7 +96,7 @@ def test_heads_of_a_transformer_are_described_and_heard(browser, address):
     wait_for_audio(page, f"a.paused && a.currentTime >= Math.min({heard} + 0.4, a.duration - 0.05)")
     assert audio(page, "currentTime") < heard + 1.5
     page.wait_for_function(CURSORS % 2)  # the text has no time: only spectrogram and whole map do
-    page.locator(".st-key-closer_heads").get_by_text("Audio to audio").click()
+    click(page.locator(".st-key-closer_heads").get_by_text("Audio to audio"))
     wait_for_address(page, "heads=encoder")
     page.wait_for_function(FOLLOWED, arg=2 + 2)
     page.wait_for_function(CURSORS % 4)
@@ -105,23 +116,22 @@ def test_a_level_is_chosen_heard_linked_and_taken_home(browser, address):
     page = visit(browser, f"{address}/{STRESS}", ".st-key-plot_ctc [data-followed]")
     page.wait_for_function(FOLLOWED, arg=3)
     twice = ranges_of(page, "plot_ctc")[1]
-    page.locator("[class*=st-key-lab_at_]").get_by_text("as it is").click()
+    click(page.locator("[class*=st-key-lab_at_]").get_by_text("as it is"))
     wait_for_address(page, "at=plain")
     page.wait_for_function(
         "twice => { const f = document.querySelector('.st-key-plot_ctc .js-plotly-plot')"
         "; return f?._fullLayout?.xaxis?.range[1] < 0.6 * twice }",
         arg=twice,
     )
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
     page.locator(".attn-clock", has_text=f"/ {twice / 2:.2f} s").wait_for()
     wait_for_audio(page, f"a.duration < {0.6 * twice}")
-    page.locator("h1").first.click()
+    click(page.locator("h1").first)
     page.keyboard.press("Space")
     wait_for_audio(page, "!a.paused")
-    page.locator(".stExpander", has_text="The numbers").locator("summary").click()
-    with page.expect_download() as started:
-        page.locator(".st-key-lab_csv button:visible").click()
-    text = started.value.path().read_text(encoding="utf-8")
+    click(page.locator(".stExpander", has_text="The numbers").locator("summary"))
+    file = download(page.locator(".st-key-lab_csv button:visible"))
+    text = file.path().read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {(each["mechanism"], each["level"]) for each in rows} == {
         (name, level) for name in ("location", "ctc") for level in ("1.0", "2.0")
@@ -154,13 +164,13 @@ def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, 
     damaged.write_bytes(b"no archive")
     first = archive(tmp_path / "first.npz", "hold the line", 2.5)
     second = archive(tmp_path / "second.npz", "hold a lion", 2.5)
-    files.set_input_files([first, second, damaged])
+    choose_files(files, [first, second, damaged])
     page.wait_for_function(DRAWN, arg=2)
     assert "<i>third.npz" in page.locator(".st-key-card_2").inner_text()
     assert page.locator(".st-key-card_2 [data-testid=stAlert]").count() == 1
     assert page.locator(".attn-player").count() == 0
     sound = page.locator(".st-key-yours_audio input[type=file]")
-    sound.set_input_files(SAMPLES / "old_telephone.flac")
+    choose_files(sound, SAMPLES / "old_telephone.flac")
     page.wait_for_function(FOLLOWED, arg=3)
     page.mouse.click(*spot(page, "plot_1", 1.0, 3))
     wait_for_audio(page, "!a.paused && a.currentTime > 1.0")
@@ -175,11 +185,10 @@ def test_files_and_their_recording_are_brought_seen_and_heard(browser, address, 
 def test_the_example_is_linked_and_can_be_taken_home(browser, address):
     page = visit(browser, f"{address}/yours?example=1", ".st-key-plot_1 [data-followed]")
     assert page.url.endswith("example=1")
-    with page.expect_download() as started:
-        page.get_by_role("button", name="Download an example file").click()
-    assert started.value.suggested_filename == "attnscope-example.npz"
+    file = download(page.get_by_role("button", name="Download an example file"))
+    assert file.suggested_filename == "attnscope-example.npz"
     shown = plot(page, "plot_0").evaluate("f => f._fullLayout.meta.tokens.length")
-    taken = Alignment.load(started.value.path())
+    taken = Alignment.load(file.path())
     assert shown in (len(taken.tokens), len(taken.tokens) - 1)  # the end of the sentence is no row
     page.close()
 

@@ -14,7 +14,7 @@ from app.charts.spectrogram import spectrogram
 from app.markup.document import opus
 from app.presentation import Deck, Panel, Setting, Slide, Sound, panels, render
 from app.theme import LIGHT
-from tests.support.dashboard import IDLE, PATIENCE
+from tests.support.dashboard import PATIENCE, click, download, fill, new_page, wait_until_idle
 from tests.support.recordings import hum
 
 SECONDS, TOKENS, FRAMES = 10.0, 150, 250
@@ -197,12 +197,12 @@ def test_nothing_sticks_out_of_any_screen(page):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 def test_from_compare_to_the_stage(browser, address, width, scheme):
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{address}/?variants=dot,location")
-    page.wait_for_selector(IDLE)
-    page.locator(".st-key-add_maps button").first.click()
+    wait_until_idle(page)
+    click(page.locator(".st-key-add_maps button").first)
     page.get_by_text("The presentation has 1 slide").wait_for()
+    wait_until_idle(page)
     page.evaluate(
         "[...document.querySelectorAll('a')].find((a) => a.href.endsWith('/present')).click()"
     )
@@ -212,20 +212,18 @@ def test_from_compare_to_the_stage(browser, address, width, scheme):
     assert frame.locator(".js-plotly-plot").count() == 3
     assert frame.locator("a").get_attribute("href").startswith(f"{address}/?")
     assert page.locator(".attn-stage iframe").get_attribute("sandbox").startswith("allow-scripts")
-    frame.locator("[data-do=full]").click()
+    click(frame.locator("[data-do=full]"))
     frame.locator("html.attn-full").wait_for()
     page.keyboard.press("Escape")
     frame.locator("html:not(.attn-full)").wait_for()
-    page.wait_for_selector(IDLE)
-    with page.expect_download() as started:
-        page.locator(".st-key-present_download button").first.click()
-    assert started.value.suggested_filename == "What_attention_does.html"
+    wait_until_idle(page)
+    file = download(page.locator(".st-key-present_download button").first)
+    assert file.suggested_filename == "What_attention_does.html"
     sideways = (
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
         " return m.scrollWidth - m.clientWidth })()"
     )
     assert page.evaluate(sideways) <= 1
-    page.locator("[class*=st-key-present_caption] textarea").fill("Look <b>here</b>")
-    page.keyboard.press("Control+Enter")
+    fill(page.locator("[class*=st-key-present_caption] textarea"), "Look <b>here</b>")
     frame.locator(".deck-caption", has_text="Look <b>here</b>").wait_for()
     page.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.data import runs
-from tests.support.dashboard import running, visit, wait_for_address
+from tests.support.dashboard import click, press, running, visit, wait_for_address
 from tests.support.evaluated_runs import VARIANTS, real_run
 
 PLAYING = "(() => { const a = document.querySelector('.st-key-listen_audio audio'); return %s })()"
@@ -29,17 +29,16 @@ def test_a_count_filters_and_a_tile_leads_to_what_can_be_heard(browser, address)
     assert page.locator(".attn-tile img").count() == 3 * len(VARIANTS)
     cell = page.locator(".attn-matrix td:not(.attn-heat-good) button").first
     count = int(cell.locator("b").inner_text())
-    cell.click()
+    click(cell)
     page.wait_for_selector("td.attn-chosen")
     page.wait_for_function(f"document.querySelectorAll('.attn-tile').length === {count}")
     wait_for_address(page, "kind=")
     wait_for_address(page, "variants=")
-    page.locator(".attn-tile").first.focus()
-    page.keyboard.press("Enter")
+    press(page.locator(".attn-tile").first, "Enter")
     page.wait_for_selector(".attn-led")
     page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
     wait_for_address(page, "utterance=")
-    page.locator(".attn-led .attn-evidence").first.click()
+    click(page.locator(".attn-led .attn-evidence").first)
     page.wait_for_function(PLAYING % "a && !a.paused")
     again = visit(browser, page.url, ".attn-led")
     assert again.url == page.url

@@ -13,7 +13,17 @@ from playwright.sync_api import Page
 
 from app.cli.main import main
 from app.data import runs
-from tests.support.dashboard import FOLLOWED, IDLE, PATIENCE, chromium, running
+from tests.support.dashboard import (
+    FOLLOWED,
+    choose_files,
+    chromium,
+    click,
+    fill,
+    new_page,
+    press,
+    running,
+    wait_until_idle,
+)
 from tests.support.recordings import hum
 
 EVIL = "<img src=x onerror=window.hurt=1;alert(1)>"
@@ -56,8 +66,7 @@ def opened(checkpoints: Path, evaluated: Path) -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(runs.FOLDER, str(evaluated / "runs"))
         with running(checkpoints) as address, chromium() as browser:
-            page, dialogs = browser.new_page(viewport={"width": 1280, "height": 900}), []
-            page.set_default_timeout(PATIENCE)
+            page, dialogs = new_page(browser, viewport={"width": 1280, "height": 900}), []
             page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
             yield SimpleNamespace(address=address, page=page, dialogs=dialogs)
 
@@ -65,7 +74,7 @@ def opened(checkpoints: Path, evaluated: Path) -> Iterator[SimpleNamespace]:
 def harmless(opened: SimpleNamespace, *shown: str) -> None:
     """Nothing ran, nothing was built from the texts, and they can be read."""
     page: Page = opened.page
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
     page.wait_for_timeout(200)  # a broken image needs a moment to say so
     assert not page.evaluate(HURT)
     assert opened.dialogs == []
@@ -75,7 +84,7 @@ def harmless(opened: SimpleNamespace, *shown: str) -> None:
 
 def turn(page: Page, title: str) -> None:
     """To another page of the same session."""
-    page.get_by_role("link", name=title).first.click()
+    click(page.get_by_role("link", name=title).first)
 
 
 def wav(seconds: float) -> bytes:
@@ -87,17 +96,16 @@ def wav(seconds: float) -> bytes:
 def test_an_upload_and_what_is_said_on_every_page_that_shows_them(opened):
     page = opened.page
     page.goto(f"{opened.address}/?variants=location%2Cctc&rows=all&special=1")
-    page.get_by_text("Upload", exact=True).first.click()
+    click(page.get_by_text("Upload", exact=True).first)
     upload = {"name": f"{EVIL}.wav", "mimeType": "audio/wav", "buffer": wav(0.7)}
     broken = {"name": f"{LINK}.wav", "mimeType": "audio/wav", "buffer": b"no sound" * 9}
-    page.locator("input[type=file]").first.set_input_files(broken)
+    choose_files(page.locator("input[type=file]").first, broken)
     page.get_by_test_id("stAlert").filter(has_text="not an audio file").wait_for()
     harmless(opened)
-    page.locator("input[type=file]").first.set_input_files(upload)
+    choose_files(page.locator("input[type=file]").first, upload)
     page.wait_for_function(FOLLOWED, arg=3)
     said = page.locator("textarea").first
-    said.fill(f"{EVIL} {LINK}")
-    said.press("Control+Enter")
+    fill(said, f"{EVIL} {LINK}")
     page.locator("del", has_text="img").first.wait_for()  # words that nobody heard
     harmless(opened, f"{EVIL}.wav")
     for title in ("Look closer", "Stress lab"):
@@ -117,7 +125,7 @@ def test_alignment_files(opened):
     broken = {"name": f"{LINK}.npz", "mimeType": "application/zip", "buffer": b"PK"}
     page = opened.page
     page.goto(f"{opened.address}/yours")
-    page.locator("input[type=file]").first.set_input_files([content, broken])
+    choose_files(page.locator("input[type=file]").first, [content, broken])
     page.get_by_text("not a NumPy").first.wait_for()
     page.wait_for_selector(".st-key-maps .js-plotly-plot, [data-followed]")
     harmless(opened, f"{EVIL}.npz")
@@ -137,8 +145,7 @@ def test_a_recording_of_a_set_in_compare(opened):
     page = opened.page
     page.goto(f"{opened.address}/failures")
     page.wait_for_selector(".attn-tile")
-    page.locator(".attn-tile").first.focus()
-    page.keyboard.press("Enter")
+    press(page.locator(".attn-tile").first, "Enter")
     page.wait_for_selector(".attn-led")
     page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
     harmless(opened, EVIL)

@@ -23,7 +23,15 @@ from app.theme import palette
 from models import audio
 from models.audio import Recording
 from models.variant import Decoded
-from tests.support.dashboard import FOLLOWED, IDLE, PATIENCE, ROOT, running
+from tests.support.dashboard import (
+    FOLLOWED,
+    ROOT,
+    choose_files,
+    click,
+    new_page,
+    running,
+    wait_until_idle,
+)
 from tests.support.recordings import hum
 
 SESSIONS = 10
@@ -67,7 +75,7 @@ def voice(number: int) -> bytes:
 @contextmanager
 def visitor(browser: Browser, url: str) -> Iterator[Page]:
     """Somebody who is about to bring a file."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = new_page(browser, viewport={"width": 1280, "height": 800})
     try:
         yield arrived(page, url)
     finally:
@@ -75,7 +83,6 @@ def visitor(browser: Browser, url: str) -> Iterator[Page]:
 
 
 def arrived(page: Page, url: str) -> Page:
-    page.set_default_timeout(PATIENCE)
     page.goto(url)
     page.locator("input[type=file]").wait_for(state="attached")
     return page
@@ -83,14 +90,14 @@ def arrived(page: Page, url: str) -> Page:
 
 def bring(page: Page, name: str, content: bytes) -> None:
     file = {"name": name, "mimeType": "audio/wav", "buffer": content}
-    page.locator("input[type=file]").first.set_input_files(file)
+    choose_files(page.locator("input[type=file]").first, file)
 
 
 def shown(page: Page, name: str, figures: int = len(NAMES) + SPECTROGRAM) -> None:
     """Wait until everything about this recording is drawn."""
     page.locator("h1", has_text=name).wait_for()
     page.wait_for_function(FOLLOWED, arg=figures)
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
 
 
 def expected(decoded: Decoded, recording: Recording) -> dict:
@@ -105,7 +112,7 @@ def test_ten_people_at_once_get_what_their_own_recordings_say(browser, server, c
     models, contents = Models(checkpoints), [voice(number) for number in range(SESSIONS)]
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     try:
-        pages = [arrived(context.new_page(), f"{server.address}/{LINK}") for _ in contents]
+        pages = [arrived(new_page(context), f"{server.address}/{LINK}") for _ in contents]
         for number, (page, content) in enumerate(zip(pages, contents, strict=True)):
             bring(page, f"person{number}.wav", content)  # nobody waits for anybody
         found = []
@@ -152,7 +159,7 @@ def test_stopping_keeps_what_is_done_and_continue_or_another_recording_goes_on(
         page.locator("h1", has_text="long.wav").wait_for()
         page.wait_for_function(FOLLOWED.replace("===", ">="), arg=1 + SPECTROGRAM)
         # Not the "Stop" in Streamlit's own header, which ends the script and says nothing.
-        page.locator(".st-key-stopped_stop button").first.click()
+        page.locator(".st-key-stopped_stop button").first.click()  # while the script runs
         said = page.get_by_text("Stopped after")
         said.wait_for()
         done, total = (int(word.rstrip(".")) for word in said.inner_text().split()[2::2])
@@ -160,7 +167,7 @@ def test_stopping_keeps_what_is_done_and_continue_or_another_recording_goes_on(
         page.wait_for_function(FOLLOWED, arg=done + SPECTROGRAM)
         assert page.locator(".st-key-maps .js-plotly-plot").count() == done
 
-        page.get_by_role("button", name="Continue").click()
+        click(page.get_by_role("button", name="Continue"))
         shown(page, "long.wav", total + SPECTROGRAM)
         bring_another(page, "short.wav", voice(4))
         shown(page, "short.wav", total + SPECTROGRAM)
@@ -173,10 +180,10 @@ def bring_another(page: Page, name: str, content: bytes) -> None:
 
 def turn(page: Page, title: str) -> None:
     """To another page of the session, which shows the same upload."""
-    page.get_by_role("link", name=title).first.click()
+    click(page.get_by_role("link", name=title).first)
     page.locator("h1, h3", has_text="mine.wav" if title == "Compare" else "").first.wait_for()
     page.wait_for_selector(".st-key-plot_spectrogram [data-followed]")
-    page.wait_for_selector(IDLE)
+    wait_until_idle(page)
 
 
 def test_pages_can_be_left_and_come_back_to(browser, server):
@@ -256,7 +263,7 @@ def test_nothing_of_an_upload_is_ever_on_disk(browser, server, tmp_path):
         for name, content in {"mine.npz": npz(), "mine.npy": npy()}.items():
             bring(page, name, content)
             page.get_by_text(name).first.wait_for()
-            page.wait_for_selector(IDLE)
+            wait_until_idle(page)
     assert set().union(*map(tree, places)) == before
     assert {each for each in tree(ROOT) - repository if "upload" in each or "mine" in each} == set()
     assert [name for name in brought if any(Path(line).name == name for line in tree(ROOT))] == []
@@ -280,7 +287,7 @@ def test_too_large_an_upload_is_refused_by_page_and_server(browser, server, tmp_
     with visitor(browser, f"{server.address}/?variants=ctc") as page:
         addresses = []
         page.on("request", lambda each: addresses.append(each.url) if each.method == "PUT" else 0)
-        page.locator("input[type=file]").first.set_input_files(str(large))
+        choose_files(page.locator("input[type=file]").first, str(large))
         page.get_by_text("must be 50.0MB or smaller").wait_for()
         assert addresses == []  # it was not even sent
         bring(page, "good.wav", voice(1))
@@ -314,7 +321,7 @@ def test_the_sound_of_a_session_is_gone_some_time_after_it(browser, server):
         sound = page.locator(".st-key-listen_audio audio").get_attribute("src")
         first = page.request.get(sound if "://" in sound else server.address + sound)
         assert first.status == 200
-        page.locator("[data-testid=stFileChipDeleteBtn]").first.click()
+        click(page.locator("[data-testid=stFileChipDeleteBtn]").first)
         page.get_by_text("Choose an audio file").wait_for()
 
         def gone() -> bool:

@@ -10,9 +10,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
+    Download,
+    Locator,
     Page,
     Response,
     WebSocket,
@@ -27,7 +31,31 @@ FOLLOWED = "count => document.querySelectorAll('[data-followed]').length === cou
 MAPS_OF = """([seconds, count]) => [...document.querySelectorAll('.st-key-maps .js-plotly-plot')]
     .filter((map) => Math.abs((map._fullLayout?.xaxis?.range[1] ?? 0) - seconds) < 1e-3
         && map.querySelector('.heatmaplayer image')?.getAttribute('href')).length >= count"""
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+# 0x5A begins Streamlit's message that asks for a rerun (field 11 of `BackMsg`).
+COUNT_RERUNS = """{
+    const send = WebSocket.prototype.send
+    const followed = new WeakSet()
+    window.rerunsAsked = window.rerunsAnswered = 0
+    WebSocket.prototype.send = function (message) {
+        if (!followed.has(this)) {
+            followed.add(this)
+            this.addEventListener('message', () => { window.rerunsAnswered = window.rerunsAsked })
+        }
+        if (new Uint8Array(message.buffer ?? message)[0] === 0x5A) window.rerunsAsked++
+        return send.call(this, message)
+    }
+}"""
+IDLE_OR_FAILED = """() => {
+    const failed = document.querySelector('[data-testid=stException]')
+    if (failed) return failed.innerText
+    const state = document.querySelector('[data-testid=stApp]')?.dataset ?? {}
+    const idle = state.testScriptState === 'notRunning'
+        && state.testConnectionState === 'CONNECTED'
+        && window.rerunsAnswered === window.rerunsAsked
+        && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')
+    window.idleFrames = idle ? (window.idleFrames ?? 0) + 1 : 0
+    return window.idleFrames > 2 && 'idle'
+}"""
 
 
 def _any_port() -> int:
@@ -135,23 +163,81 @@ class Traffic:
         return sum(self._sizes.values())
 
 
+def new_page(context: Browser | BrowserContext, **options) -> Page:
+    """A page on which `wait_until_idle` also knows of a rerun that was asked for just now."""
+    if isinstance(context, Browser):
+        options = {"viewport": {"width": 1440, "height": 900}, **options}
+    page = context.new_page(**options)
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(COUNT_RERUNS)
+    return page
+
+
+def wait_until_idle(page: Page) -> None:
+    """Wait until every rerun that was asked for is done and nothing on the page is stale.
+
+    A click while the page is being redrawn can be lost: Streamlit may replace the element between
+    the press and the release of the button, and a browser sends no click then. A page whose script
+    failed never becomes idle: its error is raised at once.
+
+    Raises
+    ------
+    AssertionError
+        With Streamlit's message if the script of the page failed.
+    """
+    state = page.wait_for_function(IDLE_OR_FAILED).json_value()
+    assert state == "idle", state
+
+
+def click(target: Locator, **options) -> None:
+    """Click once the page is idle."""
+    wait_until_idle(target.page)
+    target.click(**options)
+
+
+def fill(target: Locator, text: str) -> None:
+    """Write a text and commit it, once the page is idle."""
+    wait_until_idle(target.page)
+    target.fill(text)
+    target.press("Control+Enter")
+
+
+def press(target: Locator, key: str) -> None:
+    """Focus an element and press a key once the page is idle."""
+    wait_until_idle(target.page)
+    target.focus()
+    target.page.keyboard.press(key)
+
+
+def choose_files(target: Locator, files: Any) -> None:
+    """Give a file input its files once the page is idle."""
+    wait_until_idle(target.page)
+    target.set_input_files(files)
+
+
+def download(target: Locator) -> Download:
+    """The file behind a button; while a page is redrawn the address of the file may change."""
+    wait_until_idle(target.page)
+    with target.page.expect_download() as started:
+        target.click()
+    return started.value
+
+
 def open_page(browser: Browser, url: str, figures: int, **context) -> Page:
     """A page on which every figure is drawn and followed by the player."""
-    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser, **context)
     page.goto(url)
+    wait_until_idle(page)
     page.wait_for_function(FOLLOWED, arg=figures)
-    page.wait_for_selector(IDLE)
     return page
 
 
 def visit(browser: Browser, url: str, there: str, **context) -> Page:
     """A page that has done its work and shows what a selector names."""
-    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser, **context)
     page.goto(url)
+    wait_until_idle(page)
     page.wait_for_selector(there)
-    page.wait_for_selector(IDLE)
     return page
 
 

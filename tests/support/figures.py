@@ -4,13 +4,16 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
+from tests.support.dashboard import wait_until_idle
+
 
 def plot(page: Page, name: str) -> Locator:
     return page.locator(f".st-key-{name} .js-plotly-plot")
 
 
 def spot(page: Page, name: str, seconds: float, row: float) -> tuple[float, float]:
-    """Pixels of a moment and a row on a figure."""
+    """Pixels of a moment and a row on a figure of an idle page, ready for the mouse."""
+    wait_until_idle(page)
     figure = plot(page, name)
     figure.scroll_into_view_if_needed()
     inside = figure.evaluate(
