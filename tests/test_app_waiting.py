@@ -51,7 +51,7 @@ def pages_of_three():
     """Some pages to turn, as AppTest runs a function's source."""
     import streamlit as st
 
-    from app.views.common import turn_pages
+    from app.controls.pager import turn_pages
 
     st.session_state.setdefault("at", 0)
     turn_pages("at", st.session_state.at, 3, "texts", f"page {st.session_state.at}")

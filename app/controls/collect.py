@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.markup.markdown import escape_markdown
 from app.presentation import Panel, Slide, Sound, session
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, MOST
-from app.views.common import plain
 
 ICON, LABEL = ":material/add_to_queue:", "Add to presentation"
 
@@ -71,7 +71,7 @@ def _add(key: str, build: Callable[[], Found], page: str, linked: bool) -> None:
     if session.collect(slide):
         count = len(session.deck().slides)
         slides = "1 slide" if count == 1 else f"{count} slides"
-        note = f"Added: {plain(title)}. The presentation has {slides}."
+        note = f"Added: {escape_markdown(title)}. The presentation has {slides}."
     else:
         note = f"The presentation is full: it has {MOST} slides."
     st.session_state[f"added_{key}"] = note

@@ -8,7 +8,7 @@ import streamlit as st
 from app.data import stress_lab
 from app.links import stress as stress_links
 from app.links.stress import MOST, StressView
-from app.views.common import plain
+from app.markup.markdown import escape_markdown
 from models.stress import STRESSES
 
 
@@ -80,7 +80,7 @@ def _refuse(name: str, text: str) -> None:
     stress = STRESSES[name]
     kind = "a whole number" if stress.whole else "a number"
     sentence = f"“{text[:20]}” is no level: write {kind} from {stress.low:g} to {stress.high:g}."
-    st.warning(plain(sentence), icon=":material/edit:")
+    st.warning(escape_markdown(sentence), icon=":material/edit:")
 
 
 def _gap() -> float:

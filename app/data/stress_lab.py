@@ -8,7 +8,6 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from types import MappingProxyType
 
 import streamlit as st
@@ -17,7 +16,6 @@ from analysis.scoring.errors import score
 from app.comparison import VariantResult
 from app.data import decoding
 from app.data.decoding import Request
-from app.markup import cards
 from models.audio import FRAME_SECONDS, Recording
 from models.decoding.search import SearchOptions
 from models.stress import STRESSES, Stress, lasts, said, stressed
@@ -171,22 +169,3 @@ def value(point: Point, measure: str, reference: str | None, normalizer: str) ->
         return point.metrics.get(measure)
     wer = None if reference is None else score(reference, point.text, normalizer).wer
     return None if wer is None else 100 * wer
-
-
-def verdict_table(rows: Mapping[str, Sequence[Point | None]], titles: Sequence[str]) -> str:
-    """Verdicts of every mechanism (rows) at every level (columns), as HTML."""
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in titles)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f'<td class="attn-lab">{_cell(point)}</td>' for point in points)
-        + "</tr>"
-        for name, points in rows.items()
-    )
-    return (
-        '<div class="attn-matrix-room"><table class="attn-matrix"><caption>Verdicts, level by '
-        f"level</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(point: Point | None) -> str:
-    return "–" if point is None else cards.badge(point.verdict)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.scoring.multiplicity import judge
-from app.markup.cards import icon
+from app.markup.cards import badge, icon
 from app.theme import sign
 
 
@@ -202,4 +202,22 @@ def _rate(row: Any, top: float) -> str:
         f'<td class="attn-heat-odd" style="--share:{row.rate / top:.3f}" '
         f'title="{row.errors:,} errors in {row.words:,} words"><b>{100 * row.rate:.1f}</b>'
         f"<small>{100 * row.low:.1f} to {100 * row.high:.1f}</small></td>"
+    )
+
+
+def verdict_table(rows: Mapping[str, Sequence[str | None]], titles: Sequence[str]) -> str:
+    """Verdicts of every mechanism (rows) at every level of stress (columns); None: not decoded."""
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(
+            f'<td class="attn-lab">{"–" if verdict is None else badge(verdict)}</td>'
+            for verdict in verdicts
+        )
+        + "</tr>"
+        for name, verdicts in rows.items()
+    )
+    return (
+        '<div class="attn-matrix-room"><table class="attn-matrix"><caption>Verdicts, level by '
+        f"level</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from app.charts.config import PLOT
 from app.charts.curves import COLOURS
 from app.markup.document import Document, html
 from app.presentation import saved
 from app.presentation.deck import PAGES, Deck
-from app.report.drawings import color_filters
 from app.theme import DARK, LIGHT
-from app.views.common import PLOT
+from app.theme.svg import color_filters
 
 HERE = Path(__file__).parent
 PLAYER = HERE.parent / "components" / "player"

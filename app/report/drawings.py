@@ -14,41 +14,15 @@ from app.charts.label_placement import name_places
 from app.charts.labels import row_labels
 from app.charts.png import data_uri, grey_png
 from app.charts.quantise import to_levels
-from app.theme import DARK_SCALE, LIGHT_SCALE, Scale, sign
+from app.theme import sign
 
 MAP_WIDTH, MAP_LEFT, MAP_RIGHT, MAP_TOP, MAP_BOTTOM = 640, 74, 8, 10, 34
 MAP_HEIGHT, TALLEST_MAP, ROW_HEIGHT = 260, 720, 11.5  # of the cells
 MAP_CELLS = 300_000  # of one picture
 FAINTEST_TOP = 0.25  # weight of the full colour at least, as on the Compare page
-TABLE_STOPS = 32  # equal steps of a colour scale
 BAR_WIDTH, BAR_HEIGHT = 170, 20
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_LEFT, CURVE_BOTTOM = 230, 150, 40, 24
 HIGHEST_RATE = 1.5  # curves are cut off here
-
-
-def color_filter(name: str, scale: Scale) -> str:
-    """An SVG filter that turns grey into the colours of a scale."""
-    at = np.linspace(0, 1, TABLE_STOPS)
-    stops = [stop for stop, _ in scale]
-    colors = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for _, c in scale])
-    tables = "".join(
-        f'<feFunc{channel} type="table" tableValues="'
-        + " ".join(f"{value:.3f}" for value in np.interp(at, stops, colors[:, number]))
-        + '"/>'
-        for number, channel in enumerate("RGB")
-    )
-    return (
-        f'<filter id="{name}" color-interpolation-filters="sRGB" x="0" y="0" width="1" height="1">'
-        f"<feComponentTransfer>{tables}</feComponentTransfer></filter>"
-    )
-
-
-def color_filters() -> str:
-    """Both themes' filters, as an element that takes no room: ``url(#light)``, ``url(#dark)``."""
-    return (
-        '<svg width="0" height="0" style="position:absolute" aria-hidden="true">'
-        f"{color_filter('light', LIGHT_SCALE)}{color_filter('dark', DARK_SCALE)}</svg>"
-    )
 
 
 def attention_map(alignment: Alignment, failures: Iterable[Failure], seconds: float) -> str:

@@ -10,8 +10,9 @@ from app.markup.cards import badge
 from app.markup.document import Document, html, opus
 from app.markup.transcript import LEGEND, transcript
 from app.report.content import Case, Report, ReportVariant
-from app.report.drawings import attention_map, color_filters
+from app.report.drawings import attention_map
 from app.report.tables import failures, pairs, scores, stresses
+from app.theme.svg import color_filters
 
 HERE = Path(__file__).parent
 NO_MAP = "The map was not kept, and the recording could not be decoded again."

@@ -7,18 +7,9 @@ from app.data import decoding
 from app.data.decoding import Request, Store
 from app.data.runs import Heard
 from app.data.samples import Sample
+from app.markup.markdown import escape_markdown
 from models.audio import AudioError, Recording
 from models.decoding.search import SearchOptions
-
-PLOT = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": False, "showTips": False,
-        "modeBarButtonsToRemove": ["pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "select2d",
-                                   "lasso2d"],
-        "toImageButtonOptions": {"format": "svg", "filename": "attnscope-map"}}  # fmt: skip
-
-
-def plain(text: str) -> str:
-    """Text that Streamlit's Markdown shows as it is."""
-    return "".join(f"\\{char}" if char in r"\`*_[]<>#|$~:" else char for char in text)
 
 
 def write_address(params: dict[str, str]) -> None:
@@ -27,39 +18,12 @@ def write_address(params: dict[str, str]) -> None:
         st.query_params.from_dict(params)
 
 
-def turn_pages(key: str, page: int, pages: int, what: str, told: str) -> None:
-    """Buttons to the page before and the page after, and where one is.
-
-    Parameters
-    ----------
-    key
-        Under which the session state has the number of the page.
-    what
-        Stands on a page, for the help of the buttons.
-    told
-        Which page of how many, as Markdown.
-    """
-    turns = (("Back", -1, "chevron_left", "before"), ("On", 1, "chevron_right", "after"))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for title, step, sign, side in turns:
-            st.button(
-                title,
-                key=f"{key}_{title}",
-                disabled=not 0 <= page + step < pages,
-                on_click=st.session_state.update,
-                args=({key: page + step},),
-                icon=f":material/{sign}:",
-                help=f"The {what} {side} these.",
-            )
-        st.markdown(told)
-
-
-def opened(source: Source) -> Recording | None:
+def open_recording(source: Source) -> Recording | None:
     """The chosen recording; what is wrong with it is said in its place."""
     if source.recording is not None:
         return source.recording
     if source.problem:
-        st.error(plain(source.problem), icon=":material/error:")
+        st.error(escape_markdown(source.problem), icon=":material/error:")
         return None
     if source.content is None:
         _invite(source.kind)
@@ -67,7 +31,7 @@ def opened(source: Source) -> Recording | None:
     try:
         return decoding.open_recording(source.content, source.name)
     except AudioError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return None
 
 

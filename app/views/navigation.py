@@ -10,7 +10,7 @@ from app.links import compare as compare_links
 from models.recogniser import variants
 
 
-def turn_to(run: Run, name: str, variant: str | None = None) -> None:
+def open_in_compare(run: Run, name: str, variant: str | None = None) -> None:
     """Show a recording of a run in Compare, decoded as the run did; does not return.
 
     Parameters

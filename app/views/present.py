@@ -8,6 +8,7 @@ from app.components.stage import stage
 from app.controls import collect
 from app.export import clips as clip_export
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.presentation import Deck, SavedError, Setting, Slide, read, render, session
 from app.presentation import figures as pictures
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, PAGES
@@ -15,7 +16,6 @@ from app.presentation.saved import FILE_MB
 from app.presentation.thumb import thumb
 from app.theme import palette
 from app.views import progress as progress_view
-from app.views.common import plain
 
 WHAT = "What you collect on the other pages, in your order, for the reading group."
 
@@ -57,7 +57,7 @@ def _page_of(deck: Deck) -> str:
 def _problem() -> None:
     """What was wrong with the last file, until something else happens."""
     if text := st.session_state.pop("present_problem", None):
-        st.error(plain(text), icon=":material/error:")
+        st.error(escape_markdown(text), icon=":material/error:")
 
 
 def _invite() -> None:
@@ -144,10 +144,10 @@ def _drawing(deck: Deck) -> None:
         bar.progress(0.0, text="Starting the browser that draws")
         for each in pictures.draw(deck):
             drawn.append(each)
-            text = f"{plain(each.title)} · slide {len(drawn)} of {total} is drawn"
+            text = f"{escape_markdown(each.title)} · slide {len(drawn)} of {total} is drawn"
             bar.progress(len(drawn) / total, text=text)
     except clip_export.ExportError as error:
-        place.error(plain(_sentence(str(error))), icon=":material/error:")
+        place.error(escape_markdown(_sentence(str(error))), icon=":material/error:")
         return
     st.session_state.present_figures = (deck.slides, pictures.archive(drawn))
     st.rerun()

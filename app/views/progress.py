@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.views.common import plain
+from app.markup.markdown import escape_markdown
 
 SHORT_SECONDS, LONG_SECONDS = 3, 90  # of waiting: not worth a word, and said in minutes
 STOP = "Stop after the mechanism that is decoding now; what is finished stays."
@@ -25,7 +25,8 @@ class Progress:
 
     def show(self, what: str) -> None:
         """Say what is being done now."""
-        text = f"{plain(what)} · {min(self.done + 1, self.total)} of {self.total}{self._left()}"
+        position = f"{min(self.done + 1, self.total)} of {self.total}"
+        text = f"{escape_markdown(what)} · {position}{self._left()}"
         self.bar.progress(self.done / self.total, text=text)
 
     def add(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from analysis.scoring.multiplicity import FEW, SURE
 from analysis.scoring.normalisers import described
+from app.charts.config import PLOT
 from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
 from app.components.picker import picker
@@ -19,6 +20,7 @@ from app.controls import collect
 from app.controls import metric as metric_control
 from app.controls import runs as run_control
 from app.controls.collect import Found
+from app.controls.pager import turn_pages
 from app.data import run_scores, runs, sample_run
 from app.data.metrics import METRICS
 from app.data.runs import HEALTHY, Run
@@ -27,10 +29,11 @@ from app.formatting import percent
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
 from app.markup import cards, matrices, word_diff
+from app.markup.markdown import escape_markdown
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
-from app.views.common import PLOT, plain, turn_pages, write_address
-from app.views.navigation import turn_to
+from app.views.common import write_address
+from app.views.navigation import open_in_compare
 
 WHAT = "Scores shows who makes fewer errors in a whole evaluated set, and how sure that is."
 NAMES = {"wer": "word error rate", "cer": "character error rate"}
@@ -75,7 +78,7 @@ def page() -> None:
         shown = Shown(run, runs.summary(run), replace(view, run=run.name, measure=measure))
         runs.results(run)
     except RunError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return
     _sections(shown)
 
@@ -257,7 +260,7 @@ def _scatter(shown: Shown) -> ScoresView:
     st.caption(f"{note}. {METRICS[metric].help} Click a point to see its maps and hear it.")
     for point in event.selection.points[:1]:
         row = results.iloc[_place(point["customdata"])]
-        turn_to(shown.run, row["id"], row["variant"])
+        open_in_compare(shown.run, row["id"], row["variant"])
     return view
 
 
@@ -317,7 +320,7 @@ def _texts(shown: Shown) -> ScoresView:
     html = "".join(_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples())
     place = picker(f'<div class="attn-texts">{html}</div>', "s_texts_list")
     if place is not None and place.isdecimal() and int(place) in rows.index:
-        turn_to(shown.run, rows.loc[int(place), "id"], variant)
+        open_in_compare(shown.run, rows.loc[int(place), "id"], variant)
     return replace(view, page=number)
 
 

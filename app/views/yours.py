@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app import charts
+from app.charts.config import PLOT
 from app.comparison import VariantResult
 from app.components.player import CONTAINER, player
 from app.controls import collect, yours
@@ -15,11 +16,12 @@ from app.controls.yours import FILE_MB, LINK, Choice
 from app.data import decoding, example, metrics, uploads
 from app.data.decoding import Outcome
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.markup.transcript import LEGEND, transcript
 from app.presentation import panels
 from app.theme import palette
 from app.views.closer import heads
-from app.views.common import PLOT, plain, write_address
+from app.views.common import write_address
 from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
 
@@ -58,7 +60,7 @@ def page() -> None:
     try:
         yours.restore(st.query_params)
     except (AudioError, CheckpointError) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
     choice = yours.choose()
     write_address(LINK if choice.example else {})
     if not choice.files:
@@ -83,7 +85,7 @@ def _recording(choice: Choice) -> Recording | None:
     try:
         return decoding.open_recording(choice.audio.content, choice.audio.name)
     except AudioError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return None
 
 
@@ -137,7 +139,7 @@ def _try() -> None:
     try:
         yours.show_example()
     except (AudioError, CheckpointError) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return
     st.rerun()
 
@@ -167,7 +169,7 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
             icon=":material/filter_none:",
         )
     for warning in recording.warnings if recording else ():
-        st.warning(plain(warning), icon=":material/hearing:")
+        st.warning(escape_markdown(warning), icon=":material/hearing:")
     if results:
         with st.container(key="outcome", horizontal=True, vertical_alignment="center"):
             st.html(cards.headline(results, len(results)))
@@ -232,7 +234,7 @@ def _card(shown: Shown, outcome: Outcome, number: int) -> None:
     result = outcome.result
     if result is None:
         st.html(cards.head(uploads.info_of(outcome.name), None))
-        st.error(plain(outcome.error), icon=":material/error:")
+        st.error(escape_markdown(outcome.error), icon=":material/error:")
         return
     alignment = result.decoded.alignment
     st.html(cards.head(result.info, result))
@@ -253,14 +255,14 @@ def _card(shown: Shown, outcome: Outcome, number: int) -> None:
     body = words + cards.evidence(result.diagnosis)
     if body:
         st.html(body)
-    st.caption(plain(uploads.shape_words(alignment)))
+    st.caption(escape_markdown(uploads.shape_words(alignment)))
     for remark in alignment.remarks:
-        st.caption(plain(f"{remark[0].upper()}{remark[1:]}."))
+        st.caption(escape_markdown(f"{remark[0].upper()}{remark[1:]}."))
     if not uploads.names_tokens(result):
         st.caption("The file names no tokens, so they are numbered and there is no text to score.")
     note = uploads.length_note(result, shown.recording) if shown.recording else ""
     if note:
-        st.warning(plain(note), icon=":material/straighten:")
+        st.warning(escape_markdown(note), icon=":material/straighten:")
 
 
 def _heads(shown: Shown, results: Sequence[VariantResult]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.report.drawings import color_filter
 from app.theme import Palette
+from app.theme.svg import color_filter
 
 COLOURS = "attn-slide-colours"  # of small pictures, in the style sheet
 FOLDER = Path(__file__).parent

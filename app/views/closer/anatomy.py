@@ -9,15 +9,16 @@ import streamlit as st
 
 from app import charts
 from app.charts.anatomy import output_figure, step_figure, vector_figure
+from app.charts.config import PLOT
 from app.charts.labels import shown_token
 from app.comparison import too_large
 from app.data import decoding
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.markup.transcript import transcript
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
 from app.views.closer.subject import Subject, add, card
-from app.views.common import PLOT, plain
 from models.anatomy import Change, Step, formula, parameters
 from models.decoders.lstm import LSTMDecoder
 from models.variant import Variant
@@ -265,6 +266,6 @@ def _side(subject: Subject, result, title: str, key: str) -> None:
     badge = cards.badge(result.diagnosis.verdict, result.decoded.alignment)
     st.html(f"<p><b>{title}</b> {badge}{rate}</p>")
     st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{key}",
-                    alt=f"Attention map, {plain(title.lower())}")  # fmt: skip
+                    alt=f"Attention map, {escape_markdown(title.lower())}")  # fmt: skip
     text = transcript(result.decoded.alignment, result.decoded.text, subject.reference, "basic")
     st.html(text + cards.evidence(result.diagnosis))

@@ -11,10 +11,11 @@ from analysis.alignment import Alignment
 from analysis.diagnosis import HeadReport
 from app import charts
 from app.charts.attention import SMALL_HEIGHT
+from app.charts.config import PLOT
 from app.data.self_attention import SquareHead
+from app.markup.markdown import escape_markdown
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
-from app.views.common import PLOT, plain
 
 FRAME_ROLES = {
     "diagonal": "every frame looks at itself",
@@ -107,7 +108,7 @@ def _caption(evidence: str, mass: np.ndarray | None) -> None:
     if mass is not None and len(mass):
         words.append(f"On the global token: {mass.mean():.0%}.")
     if words:
-        st.caption(plain(" ".join(words)))
+        st.caption(escape_markdown(" ".join(words)))
 
 
 def _figure(

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import charts
+from app.charts.config import PLOT
 from app.comparison import VariantResult
 from app.components.player import CONTAINER, player
 from app.controls import decoding, recording
@@ -17,16 +18,15 @@ from app.data.samples import Sample, samples
 from app.links import closer as closer_links
 from app.links.closer import CloserView
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.markup.transcript import transcript
 from app.theme import palette
 from app.views.closer import anatomy, layers
 from app.views.closer.subject import Subject, add, card
 from app.views.common import (
-    PLOT,
     address_note,
     nothing_trained,
-    opened,
-    plain,
+    open_recording,
     request_for,
     write_address,
 )
@@ -57,7 +57,7 @@ def page() -> None:
         variant=info.name,
         options=options,
     )
-    heard = opened(source)
+    heard = open_recording(source)
     if heard is None:
         return
     shared = source.sample or source.heard
@@ -110,17 +110,17 @@ def _decoded(heard, request, info: VariantInfo, store) -> VariantResult | None:
     known = backend.known(request, [info.name], store)
     if known:
         return known[info.name]
-    with st.spinner(f"{plain(info.title)} listens", show_time=True):
+    with st.spinner(f"{escape_markdown(info.title)} listens", show_time=True):
         outcome = next(backend.decode(heard, request, [info.name], store))
     if outcome.result is None:
-        st.error(plain(outcome.error), icon=":material/error:")
+        st.error(escape_markdown(outcome.error), icon=":material/error:")
     return outcome.result
 
 
 def _look(subject: Subject) -> None:
     info, alignment = subject.result.info, subject.result.decoded.alignment
     st.html(cards.head(info, subject.result))
-    st.caption(f"{plain(info.paper)} · {plain(subject.recording.name)}")
+    st.caption(f"{escape_markdown(info.paper)} · {escape_markdown(subject.recording.name)}")
     with st.container(key=CONTAINER):
         with st.container(key="player_bar"):
             sound = backend.sound(subject.digest, subject.recording)

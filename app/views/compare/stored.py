@@ -10,6 +10,7 @@ import streamlit as st
 from analysis.alignment import Alignment
 from analysis.diagnosis import Diagnosis
 from app import charts
+from app.charts.config import PLOT
 from app.comparison import VariantResult
 from app.components.player import CONTAINER
 from app.controls.sidebar import Choice
@@ -19,9 +20,10 @@ from app.evaluation import RunError, load_alignment
 from app.evaluation.parquet import failures_of, notes_of
 from app.formatting import percent
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.markup.transcript import transcript
 from app.theme import palette
-from app.views.common import PLOT, address_note, plain
+from app.views.common import address_note
 from models.variant import Decoded, VariantInfo
 
 
@@ -36,7 +38,7 @@ def evidence(heard: Heard) -> None:
     row = rows.get(heard.variant or "")
     name = "the samples" if heard.run.name == sample_run.NAME else heard.run.name
     if row is None:
-        st.caption(f"From the evaluated set {plain(name)}.")
+        st.caption(f"From the evaluated set {escape_markdown(name)}.")
         return
     rate = "" if row["wer"] is None else f" · <b>{percent(row['wer'], 0)}</b> WER"
     st.html(
@@ -53,8 +55,8 @@ def without_audio(choice: Choice, infos: Sequence[VariantInfo]) -> None:
     seconds = next(iter(rows.values()))["seconds"]
     st.html(cards.recording_line(heard.id, seconds, choice.reference))
     st.warning(
-        f"It cannot be played or decoded again: {plain(choice.source.problem)} What the set "
-        f"{plain(heard.run.name)} stored of it is shown instead.",
+        f"It cannot be played or decoded again: {escape_markdown(choice.source.problem)} "
+        f"What the set {escape_markdown(heard.run.name)} stored of it is shown instead.",
         icon=":material/volume_off:",
     )
     by_name = {info.name: info for info in infos}

@@ -15,6 +15,7 @@ from app.components.picker import picked, picker
 from app.controls import collect, filters
 from app.controls import runs as run_control
 from app.controls.collect import Found
+from app.controls.pager import turn_pages
 from app.data import run_filters, runs, sample_run
 from app.data.run_filters import Filter, Order
 from app.data.runs import HEALTHY, Run
@@ -23,11 +24,12 @@ from app.evaluation.parquet import to_flat
 from app.links import runs as run_links
 from app.links.runs import FailuresView
 from app.markup import cards, matrices
+from app.markup.markdown import escape_markdown
 from app.presentation import Panel
 from app.theme import LIGHT, palette
-from app.views.common import plain, turn_pages, write_address
+from app.views.common import write_address
 from app.views.failures import tiles
-from app.views.navigation import turn_to
+from app.views.navigation import open_in_compare
 
 WHAT = (
     "Failures shows what went wrong in a whole evaluated set: how often, by which mechanism, and "
@@ -66,7 +68,7 @@ def page() -> None:
         table = runs.results(run)
         normalizer = runs.summary(run)["normalizer"]
     except RunError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return
     _show(run, table, normalizer)
 
@@ -183,7 +185,7 @@ def _decodings(chosen: Chosen) -> None:
         )
         if place is not None and place.isdecimal() and int(place) in rows.index:
             row = chosen.table.loc[int(place)]
-            turn_to(chosen.run, row["id"], row["variant"])
+            open_in_compare(chosen.run, row["id"], row["variant"])
     _keep(replace(chosen.view, columns=columns))
     _export(chosen)
 
@@ -231,14 +233,14 @@ def _lines(chosen: Chosen, rows: pd.DataFrame) -> tuple[str, ...]:
     if event.selection.rows:
         row = rows.iloc[event.selection.rows[0]]
         st.button(
-            f"Open {plain(str(row['id']))} in Compare",
+            f"Open {escape_markdown(str(row['id']))} in Compare",
             on_click=st.session_state.update,
             args=({"f_open": (str(row["id"]), str(row["variant"]))},),
             icon=":material/compare:",
             help="Hear it, beside every mechanism.",
         )
     if opened := st.session_state.pop("f_open", None):
-        turn_to(chosen.run, *opened)
+        open_in_compare(chosen.run, *opened)
     return () if tuple(columns) == usual else tuple(columns)
 
 

@@ -15,8 +15,8 @@ from app.evaluation import RunError, load_alignment
 from app.evaluation.parquet import failures_of
 from app.formatting import percent
 from app.markup.cards import badge
-from app.report.drawings import color_filter
 from app.theme import Palette
+from app.theme.svg import color_filter
 
 FILTER = "attn-thumb-colours"  # id of the filter that colours the grey pictures
 LEAST = 1.5  # percent: a finding smaller than that could not be seen

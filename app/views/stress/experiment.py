@@ -10,8 +10,8 @@ from app.data import decoding, stress_lab
 from app.data.decoding import Store
 from app.data.stress_lab import Point, Trial
 from app.markup import cards
+from app.markup.markdown import escape_markdown
 from app.views import progress as progress_view
-from app.views.common import plain
 from models.decoding.search import SearchOptions
 from models.variant import VariantInfo
 
@@ -60,7 +60,7 @@ def points_of(experiment: Experiment) -> Points:
     place.empty()
     below.empty()
     for error in errors:
-        st.error(plain(error), icon=":material/error:")
+        st.error(escape_markdown(error), icon=":material/error:")
     return points
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.charts.config import PLOT
 from app.charts.curves import Curve, Ladder, curves_figure
 from app.controls import collect, decoding, mechanisms, recording, sidebar
 from app.controls import metric as metric_control
@@ -24,10 +25,12 @@ from app.links import compare as compare_links
 from app.links import stress as stress_links
 from app.links.stress import StressView
 from app.markup import cards
+from app.markup.markdown import escape_markdown
+from app.markup.matrices import verdict_table
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
-from app.views.common import PLOT, nothing_trained, opened, plain, request_for, write_address
-from app.views.compare import page as compare_page
+from app.views.common import nothing_trained, open_recording, request_for, write_address
+from app.views.side_by_side import Job, side_by_side
 from app.views.stress.experiment import Experiment, Points, points_of
 from models.audio import Recording
 from models.decoding.search import SearchOptions
@@ -58,12 +61,12 @@ def page() -> None:
     view = _restore(clips, infos)
     asked = _sidebar(clips, infos)
     view = _view(asked, view, infos)
-    heard = opened(asked.source)
+    heard = open_recording(asked.source)
     if heard is not None:
         experiment = _experiment(asked, heard, infos)
         st.html(cards.recording_line(asked.source.name, heard.seconds, asked.reference))
         for warning in heard.warnings:
-            st.warning(plain(warning), icon=":material/hearing:")
+            st.warning(escape_markdown(warning), icon=":material/hearing:")
         view = _show(experiment, asked, view)
     st.session_state.stress_view = view
     write_address(stress_links.write(view))
@@ -191,11 +194,12 @@ def _verdicts(experiment: Experiment, points: Points) -> None:
 
 
 def _verdict_table(experiment: Experiment, points: Points) -> str:
+    verdicts = {key: point.verdict for key, point in points.items()}
     rows = {
-        info.name: [points.get((level, info.name)) for level in experiment.levels]
+        info.name: [verdicts.get((level, info.name)) for level in experiment.levels]
         for info in experiment.infos
     }
-    return stress_lab.verdict_table(rows, [experiment.title(level) for level in experiment.levels])
+    return verdict_table(rows, [experiment.title(level) for level in experiment.levels])
 
 
 def _axis(experiment: Experiment, name: str) -> str:
@@ -328,10 +332,8 @@ def _maps(experiment: Experiment, asked: Asked, points: Points, view: StressView
     choice = Choice(asked.source, said, names, shown)
     heard = stress_lab.heard(trial, level)
     st.html(cards.recording_line(experiment.title(level), heard.seconds, said))
-    job = compare_page.Job(
-        heard, choice, request, experiment.store, done, "stress", _hard(trial, level)
-    )
-    compare_page.side_by_side(job)
+    job = Job(heard, choice, request, experiment.store, done, "stress", _hard(trial, level))
+    side_by_side(job)
     return replace(view, at=None if level == experiment.levels[-1] else level)
 
 
