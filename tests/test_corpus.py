@@ -363,6 +363,8 @@ NAMES = {  # what some programs call recording and text
     "common voice": "client_id\tpath\tsentence\nme\ta.wav\thi\n",
     "audiofolder": "file_name,transcription,speaker_id\na.wav,hi,me\n",
     "DeepSpeech": "wav_filename,wav_filesize,transcript,spk\na.wav,1,hi,me\n",
+    "Coqui": "audio_file|text|speaker_name\na.wav|hi|me\n",
+    "VoxPopuli": "audio\traw_text\tnormalized_text\tspeaker_id\na.wav\tHi!\thi\tme\n",
     "SpeechBrain": "ID,duration,wav,wrd,spk_id\na,2.5,a.wav,hi,me\n",
     "WeNet": '{"key": "a", "wav": "a.wav", "txt": "hi", "speaker": "me"}\n',
     "Hugging Face": '{"audio": {"path": "a.wav"}, "sentence": "hi", "speaker_id": "me"}\n',
@@ -374,7 +376,8 @@ def test_other_names_of_the_columns_are_known(tmp_path, name):
     write(tmp_path, {"m": NAMES[name]})
     ((row,), said) = read_all(tmp_path / "m")
     assert (row.id, row.path, row.text, row.speaker) == ("a", tmp_path / "a.wav", "hi", "me")
-    assert said == []
+    twice = ["the column raw_text of m is not used"] if "raw_text" in NAMES[name] else []
+    assert said == twice
 
 
 def test_paths_of_windows_are_found(tmp_path):

@@ -62,6 +62,7 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> bool:
     """Decode every clip by every chosen variant; an unreadable clip does not stop the rest."""
+    from analysis.scoring.normalisers import described
     from app import comparison
     from app.cli import report, text_tables
     from app.comparison import Models
@@ -101,6 +102,8 @@ def run(options: Namespace) -> bool:
         note(f"wrote {plain(str(options.html))}")
     if options.export and clips:
         _export(clips, options.export, formats)
+    if options.text is not None:
+        note(f"word errors after the normaliser {described(options.normalizer)}")
     return complete and not errors
 
 

@@ -200,12 +200,15 @@ def _run(
 
 
 def _report(outcome: Outcome, json: str | None) -> None:
+    from analysis.scoring.normalisers import described
     from app.cli import text_tables
 
     if json:
         write_json(outcome.summary, json)
     else:
         print(text_tables.summary(outcome.summary), flush=True)
+    if any(variant["scored"] for variant in outcome.summary["variants"]):
+        note(f"word errors after the normaliser {described(outcome.summary['normalizer'])}")
     note(f"wrote {outcome.out / 'results.parquet'} and summary.json")
     if outcome.bad:
         rest = "; nothing else was left" if not outcome.decoded else ""

@@ -32,7 +32,7 @@ def read_table(path: Path, remarks: Remarks) -> Iterator[Utterance]:
     """
     lines = text_lines(path)
     header = next((text for _, text in lines if text.strip()), "")
-    delimiter = max("\t,;", key=header.count)
+    delimiter = max("\t,;|", key=header.count)
     loose = f"{delimiter} " in header  # "path, text": rows are likely to be written so, too
     parse = partial(csv.reader, delimiter=delimiter, skipinitialspace=loose)
     names = [name.strip() for name in next(parse([header]), [])]
