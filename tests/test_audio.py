@@ -15,6 +15,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.cli.console import printable
 from models.audio import (
     SAMPLE_RATE,
     AudioError,
@@ -22,7 +23,6 @@ from models.audio import (
     containers,
     ffmpeg,
     load,
-    plain,
     resample,
 )
 from models.torchaudio_cpu import torchaudio
@@ -256,7 +256,7 @@ def test_impossible_sample_rates_are_refused(rate):
 def test_names_are_text():
     name = "<b>clip</b>.wav"
     assert load(encode(hum(1.0)), name=name).name == name
-    assert plain("a\x1b[31m\nb\udc80") == "a\ufffd[31m\ufffdb\ufffd"
+    assert printable("a\x1b[31m\nb\udc80") == "a\ufffd[31m\ufffdb\ufffd"
     with pytest.raises(AudioError, match=r"<b>clip</b>\.wav is not an audio file"):
         load(b"", name=name)
 

@@ -3,42 +3,10 @@
 import argparse
 from collections.abc import Callable
 
+from analysis.cli.arguments import between
 from analysis.scoring.normalisers import NORMALISERS
-from models.arguments import between
 from models.decoding.options import Option, decoding_options
 from models.stress import Stress
-
-
-def add_command(
-    commands, name: str, summary: str, examples: str, run: Callable[[argparse.Namespace], bool]
-) -> argparse.ArgumentParser:
-    """Add a subcommand.
-
-    Parameters
-    ----------
-    run
-        Gets the parsed options and returns whether all went well.
-    """
-    command = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run, command=command)
-    return command
-
-
-def add_json(command: argparse.ArgumentParser) -> None:
-    """Add ``--json``."""
-    command.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="OUT",
-        help="write JSON to this file, or to standard output with -, instead of a table",
-    )
 
 
 def add_decoding(command: argparse.ArgumentParser) -> None:

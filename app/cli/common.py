@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.cli.console import note
+from analysis.cli.console import note
 from models.decoding.options import SearchOptions, decoding_options, without_effect
 
 if TYPE_CHECKING:

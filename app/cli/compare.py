@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.arguments import add_command, add_decoding, add_json
+from analysis.cli.arguments import add_command, add_json
+from analysis.cli.console import check_output, encodable, note, printable, write_json
+from app.cli.arguments import add_decoding
 from app.cli.common import chosen_variants, note_without_effect, search_options
-from app.cli.console import check_output, encodable, note, write_json
 
 if TYPE_CHECKING:
     from app.comparison import ClipResult, Models
@@ -67,7 +68,7 @@ def run(options: Namespace) -> bool:
     from app.cli import report, text_tables
     from app.comparison import Models
     from app.export import clips as clip_export
-    from models.audio import AudioError, plain
+    from models.audio import AudioError
 
     if options.text is not None and len(options.clips) > 1:
         options.command.error("--text belongs to one clip; compare the clips one by one")
@@ -82,7 +83,7 @@ def run(options: Namespace) -> bool:
         options.save_alignments.mkdir(parents=True, exist_ok=True)
     clips, errors, complete, stems = [], [], True, clip_export.stems(options.clips)
     for number, path in enumerate(options.clips, 1):
-        note(f"[{number}/{len(options.clips)}] {plain(path)}")
+        note(f"[{number}/{len(options.clips)}] {printable(path)}")
         try:
             clip = _compare_clip(path, infos, options, models)
         except AudioError as error:
@@ -99,7 +100,7 @@ def run(options: Namespace) -> bool:
         write_json(comparison.to_json(clips) | ({"errors": errors} if errors else {}), options.json)
     if options.html and clips:
         report.save_clips(clips, options.html)
-        note(f"wrote {plain(str(options.html))}")
+        note(f"wrote {printable(str(options.html))}")
     if options.export and clips:
         _export(clips, options.export, formats)
     if options.text is not None:
@@ -154,9 +155,8 @@ def _export_formats(options: Namespace) -> tuple[str, ...]:
 
 def _export(clips: Sequence[ClipResult], folder: Path, formats: Sequence[str]) -> None:
     from app.export import clips as clip_export
-    from models.audio import plain
 
     stems = clip_export.stems([clip.path for clip in clips])
     items = [clip_export.Exported(stem, clip) for stem, clip in zip(stems, clips, strict=True)]
     files = clip_export.write(items, folder, formats)
-    note(f"wrote {len(files)} files to {plain(str(folder))}")
+    note(f"wrote {len(files)} files to {printable(str(folder))}")

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.arguments import add_command, add_decoding, add_json, levels
+from analysis.cli.arguments import add_command, add_json, between
+from analysis.cli.console import check_output, note, write_json
+from app.cli.arguments import add_decoding, levels
 from app.cli.common import chosen_variants, note_without_effect, search_options
-from app.cli.console import check_output, note, write_json
-from models.arguments import between
 from models.stress import STRESSES
 
 if TYPE_CHECKING:

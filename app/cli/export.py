@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.cli.arguments import add_command
-from app.cli.console import note
+from analysis.cli.arguments import add_command
+from analysis.cli.console import note, printable
 
 
 def add(commands) -> None:
@@ -43,7 +43,6 @@ def run(options: Namespace) -> bool:
     """Write the files of a run, finished or not."""
     from app.evaluation import load_settings
     from app.export.run import Job, write
-    from models.audio import plain
 
     settings = load_settings(options.source)
     kept, normalizer = settings["keep_alignments"], settings["normalizer"]
@@ -58,7 +57,7 @@ def run(options: Namespace) -> bool:
         normalizer,
         say=lambda sentence: note(f"attnscope: {sentence}"),
     )
-    note(f"wrote {write(job)} files to {plain(str(job.out))}")
+    note(f"wrote {write(job)} files to {printable(str(job.out))}")
     return True
 
 
@@ -66,7 +65,6 @@ def _formats(options: Namespace, kept: bool) -> tuple[str, ...]:
     from app.evaluation import RunError
     from app.export.clips import ExportError, parse_formats
     from app.export.run import FORMATS, TIMED, UNTIMED, USUAL
-    from models.audio import plain
 
     if options.formats is None:
         return USUAL if kept else UNTIMED
@@ -76,8 +74,8 @@ def _formats(options: Namespace, kept: bool) -> tuple[str, ...]:
         options.command.error(str(error))
     if timed := [name for name in formats if name in TIMED and not kept]:
         raise RunError(
-            f"{plain(str(options.source))} has no attention maps, which {', '.join(timed)} need: "
-            f"evaluate with --keep-alignments, or ask for --formats {','.join(UNTIMED)}"
+            f"{printable(str(options.source))} has no attention maps, which {', '.join(timed)} "
+            f"need: evaluate with --keep-alignments, or ask for --formats {','.join(UNTIMED)}"
         )
     return formats
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.arguments import add_command
-from models.arguments import between
+from analysis.cli.arguments import add_command, between
 
 if TYPE_CHECKING:
     from app.comparison import ClipResult
@@ -43,9 +42,9 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> bool:
     """Write a run or a comparison as HTML."""
+    from analysis.cli.console import printable
     from app import report as reports
     from app.report.content import ReportError
-    from models.audio import plain
 
     check_output(options.out)
     if options.source.is_dir():
@@ -53,7 +52,7 @@ def run(options: Namespace) -> bool:
     elif options.source.is_file():
         report = reports.from_json(options.source)
     else:
-        raise ReportError(f"{plain(str(options.source))} does not exist; check the path")
+        raise ReportError(f"{printable(str(options.source))} does not exist; check the path")
     _save(report, options.out)
     return True
 
@@ -81,14 +80,14 @@ def check_output(out: Path | None) -> None:
     ReportError
         Where it cannot be written or is something else than HTML.
     """
+    from analysis.cli.console import printable
     from app.report.content import ReportError
-    from models.audio import plain
 
     if out is None:
         return
     if out.is_dir() or not out.parent.is_dir():
         raise ReportError(
-            f"{plain(str(out))} cannot be written: it is a folder, or has none to be in"
+            f"{printable(str(out))} cannot be written: it is a folder, or has none to be in"
         )
     if out.exists() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html"):
-        raise ReportError(f"{plain(str(out))} is there and is not HTML; choose another name")
+        raise ReportError(f"{printable(str(out))} is there and is not HTML; choose another name")

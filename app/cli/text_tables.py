@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from analysis.diagnosis import Diagnosis
+from analysis.cli.console import aligned
 from analysis.scoring.errors import Score
 from app import formatting
 from app.comparison import ClipResult, VariantResult
@@ -46,16 +46,6 @@ def _errors(score: Score) -> tuple[str, str]:
     """WER and CER; where the reference has no words, how many were written."""
     wer = percent(score.wer) if score.words.reference else inserted(score)
     return wer, percent(score.cer)
-
-
-def diagnosis(name: str, result: Diagnosis) -> str:
-    """A verdict, its evidence, and every metric."""
-    lines = [f"{name}: {result.verdict}"]
-    for failure in result.failures:
-        lines.append(f"  {failure.kind}: {failure.explanation}")
-    lines += [f"  note: {note.kind}: {note.explanation}" for note in result.notes]
-    metrics = [(key, number(value)) for key, value in result.metrics.items()]
-    return "\n".join([*lines, aligned(metrics, indent="  "), ""])
 
 
 def variants(infos: Sequence[VariantInfo]) -> str:
@@ -102,13 +92,3 @@ def _summary_row(row: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if row["rtfx"] is None else f"{row['rtfx']:.0f}",
         failures or "-",
     )
-
-
-def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Rows as columns two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(indent + line.rstrip() for line in lines)

@@ -6,8 +6,8 @@ from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from app.cli.arguments import add_command, add_json
-from app.cli.console import check_output, note, write_json
+from analysis.cli.arguments import add_command, add_json
+from analysis.cli.console import check_output, note, write_json
 
 if TYPE_CHECKING:
     from models.variant import VariantInfo

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis.cli.console import printable
 from app.evaluation import pool
 from app.evaluation.items import Digest, Item, Shard, digest, shards
 from app.evaluation.progress import Progress
 from app.evaluation.settings import SCHEMA, RunError, Settings, difference
 from app.evaluation.store import Part, RunStore, load_settings, write_json
 from app.evaluation.summary import summarise
-from models.audio import plain
 from models.corpora.remarks import Remarks
 
 
@@ -87,7 +87,7 @@ def _summarised(folder: RunStore, plan: Plan, found: Digest) -> Outcome:
 
 def _refuse_others(folder: RunStore, now: dict[str, Any]) -> None:
     """See that the folder is empty, or that the run there is this one."""
-    name = plain(str(folder.path))
+    name = printable(str(folder.path))
     if folder.settings.exists():
         before = load_settings(folder.path)
         before.pop("name", None)

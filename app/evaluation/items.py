@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from models.audio import plain
+from analysis.cli.console import printable
 from models.audio.containers import identify
 from models.corpora.corpus import Remarks, Utterance, iterate_manifest
 from models.corpora.kaldi import is_kaldi
@@ -94,7 +94,7 @@ def read_items(
     """
     source = Path(source).absolute()  # workers have other working folders
     if not source.exists():
-        raise SourceError(f"{plain(str(source))} does not exist; check the path.")
+        raise SourceError(f"{printable(str(source))} does not exist; check the path.")
     if source.is_dir() and not is_kaldi(source) and not is_librispeech(source):
         found = _recordings(source)
     elif is_recording(source):
@@ -105,7 +105,7 @@ def read_items(
     first = next(found, None)
     if first is None:
         of_split = f" of the split {split!r}" if split else ""
-        raise SourceError(f"{plain(str(source))} has no recordings{of_split}.")
+        raise SourceError(f"{printable(str(source))} has no recordings{of_split}.")
     yield from islice(chain([first], found), limit)
 
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.alignment import Alignment
+from analysis.cli.console import printable
 from app.evaluation.settings import RunError
 from app.evaluation.store import RunStore
-from models.audio import plain
 
 STEPS = 255
 SCHEMA = pa.schema(
@@ -137,7 +137,7 @@ def load_alignment(run: Path | str, id: str, variant: str, *, part: int | None =
     path = folder.maps(part) if part is not None else None
     if path is None or not path.exists():
         reason = "is not among its results" if part is None else "was kept without its maps"
-        raise RunError(f"{plain(id)} {reason} (evaluate with --keep-alignments keeps maps)")
+        raise RunError(f"{printable(id)} {reason} (evaluate with --keep-alignments keeps maps)")
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             statistics = file.metadata.row_group(group).column(0).statistics
@@ -148,4 +148,4 @@ def load_alignment(run: Path | str, id: str, variant: str, *, part: int | None =
                 ]
                 if found:
                     return _alignment(found[0])
-    raise RunError(f"there is no map of {plain(variant)} for {plain(id)} in this run")
+    raise RunError(f"there is no map of {printable(variant)} for {printable(id)} in this run")

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from analysis.cli.console import printable
 from app.evaluation.items import Shard
 from app.evaluation.settings import RunError, Settings
 from app.evaluation.store import Part
 from app.evaluation.work import decode_shard
 from app.lifeline import end_with_parent
 from models import schema
-from models.audio import plain
 from models.schema import SchemaError
 
 ATTEMPTS = 3  # a shard that took so many workers along is not tried again
@@ -215,8 +215,8 @@ def _in_file(path: Path) -> str:
         return schema.read(path, _Scheduler).address
     except SchemaError:
         raise RunError(
-            f"{plain(str(path))} was not written by a Dask scheduler; give --scheduler its address "
-            "or the file that it wrote with --scheduler-file"
+            f"{printable(str(path))} was not written by a Dask scheduler; give --scheduler its "
+            "address or the file that it wrote with --scheduler-file"
         ) from None
 
 

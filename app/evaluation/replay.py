@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.cli.console import printable
 from app.evaluation.items import Item
 from app.evaluation.settings import Settings
 from app.evaluation.work import open_item
-from models.audio import AudioError, Recording, plain
+from models.audio import AudioError, Recording
 from models.corpora.corpus import Utterance
 
 TOLERANCE = 0.01  # seconds by which a recording may differ from what the run heard
@@ -40,8 +41,8 @@ def _spans(row: Mapping[str, Any], files: int) -> list[tuple[float, float | None
         return [tuple(span) for span in json.loads(row["spans"])]
     if files > 1 and (start or end is not None):
         raise AudioError(
-            f"{plain(row['id'])} joins parts of files, and the run does not say which; evaluate "
-            "again"
+            f"{printable(row['id'])} joins parts of files, and the run does not say which; "
+            "evaluate again"
         )
     return [(start or 0.0, end)] * files
 

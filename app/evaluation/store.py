@@ -26,13 +26,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.cli.console import printable
 from analysis.io.files import replacing, write
 from app.evaluation.parquet import SCHEMA, stored_columns, to_frame, with_findings
 from app.evaluation.record import SummaryRecord
 from app.evaluation.settings import SCHEMA as RUN_SCHEMA
 from app.evaluation.settings import RunError, Settings
 from models import schema
-from models.audio import plain
 from models.schema import SchemaError
 
 GROUP_ROWS = 32_768  # of one row group of the results: what is in memory when they are merged
@@ -150,8 +150,8 @@ class RunStore:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunError(
-                    f"another process is working on {plain(str(self.path))}; wait for it, or use "
-                    "another --out"
+                    f"another process is working on {printable(str(self.path))}; wait for it, or "
+                    "use another --out"
                 ) from None
             for left in self.path.rglob(".*.[0-9]*"):  # half of a file that a killed process wrote
                 left.unlink(missing_ok=True)
@@ -224,7 +224,9 @@ def opened(run: Path | str) -> RunStore:
     """
     folder = RunStore(Path(run))
     if not folder.settings.is_file():
-        raise RunError(f"{plain(str(run))} is not a run; `python -m app evaluate --out` makes one")
+        raise RunError(
+            f"{printable(str(run))} is not a run; `python -m app evaluate --out` makes one"
+        )
     return folder
 
 
@@ -314,5 +316,5 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: SchemaError) -> RunError:
     return RunError(
-        f"{path.name} of {plain(path.parent.name)} is damaged ({error}); use another --out"
+        f"{path.name} of {printable(path.parent.name)} is damaged ({error}); use another --out"
     )

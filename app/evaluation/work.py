@@ -13,13 +13,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from analysis.cli.console import printable
 from app.comparison import Models, VariantResult, assess
 from app.evaluation import maps, parquet
 from app.evaluation.items import PLAIN, Item, Shard
 from app.evaluation.parquet import DecodedItem
 from app.evaluation.settings import Settings, same_checkpoints
 from app.evaluation.store import BadItem, Part
-from models.audio import AudioError, Recording, plain
+from models.audio import AudioError, Recording
 from models.corpora.recordings import load_utterance
 from models.interop import external
 from models.stress import stressed
@@ -134,7 +135,7 @@ def open_item(item: Item, settings: Settings) -> Recording:
         settings.gap,
     )
     warnings = tuple(dict.fromkeys(w for each in recordings for w in each.warnings))
-    result = replace(recordings[0], samples=samples, warnings=warnings, name=plain(item.id))
+    result = replace(recordings[0], samples=samples, warnings=warnings, name=printable(item.id))
     if result.seconds > settings.max_seconds:
         raise AudioError(
             f"{result.name} lasts {result.seconds:.0f} s, longer than the limit of "

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow.compute
 import pyarrow.csv
 
+from analysis.cli.console import printable
 from analysis.formats.ctm import ctm
 from analysis.formats.timed import TimedText, identifier
 from analysis.formats.transcript import timed_text
@@ -27,7 +28,6 @@ from app.evaluation.parquet import to_flat
 from app.evaluation.progress import Progress
 from app.evaluation.store import opened
 from app.export import clips as clip_export
-from models.audio import plain
 from models.names import told_apart
 
 ALONE = ("textgrid", "srt", "vtt", "json")  # a file per recording
@@ -70,7 +70,7 @@ def write(job: Job) -> int:
     results = load_results(job.run, COLUMNS)
     results = results[results["variant"].isin(job.variants)]
     if results.empty:
-        raise RunError(f"{plain(str(job.run))} has no results yet; run `evaluate` again")
+        raise RunError(f"{printable(str(job.run))} has no results yet; run `evaluate` again")
     if "sclite" in job.formats and results["reference"].isna().all():
         job.say("sclite: nothing to write, the run does not know what was said")
     names, count = _names(results["id"].unique()), 0

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.cli.console import printable
 from analysis.failures.failure import Failure
 from analysis.scoring.normalisers import NORMALISERS
 from app.comparison import SCHEMA, ClipResult, VariantResult
 from app.report.content import Case, Report, ReportError, ReportVariant
 from models import schema
-from models.audio import AudioError, load, plain
+from models.audio import AudioError, load
 from models.recogniser import variants
 
 TITLE = "How each mechanism listened"
@@ -52,7 +53,7 @@ def from_json(path: Path) -> Report:
     ReportError
         Where the file is not of that kind.
     """
-    name = plain(path.name)
+    name = printable(path.name)
     try:
         with path.open("rb") as file:
             values = schema.values_of(file.read(schema.MAX_BYTES + 1))
@@ -122,7 +123,7 @@ def _case(clip: _Clip) -> Case:
     )
     recording = clip.clip
     return Case(
-        plain(Path(recording.path).name),
+        printable(Path(recording.path).name),
         recording.seconds,
         clip.reference,
         variants,

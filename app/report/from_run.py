@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.alignment import Alignment
+from analysis.cli.console import printable
 from analysis.diagnosis import SEVERITY
 from app.evaluation import (
     RunError,
@@ -26,7 +27,7 @@ from app.evaluation.summary import summarise
 from app.evaluation.work import results_of
 from app.report.content import Case, Report, ReportVariant
 from models import schema
-from models.audio import AudioError, Recording, plain
+from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
 from models.decoding.options import SearchOptions, changed
 from models.recogniser import variants
@@ -59,7 +60,7 @@ def from_run(path: Path, cases: int = CASES) -> Report:
     results = load_results(path, COLUMNS)
     errors = load_errors(path)
     return Report(
-        title=plain(path.resolve().name),
+        title=printable(path.resolve().name),
         facts=tuple(_facts(settings, summary, results, len(errors), finished)),
         normalizer=settings["normalizer"],
         titles={info.name: info.title for info in variants()},
@@ -90,7 +91,7 @@ def _facts(
     level, draws = f"{100 * interval['level']:.0f} %", interval["resamples"]
     yield "intervals", f"{level}, bootstrap over {interval['unit']}s, {draws} draws"
     if settings.get("name"):
-        yield "source", plain(Path(settings["name"]).name)  # where it lies is nobody's business
+        yield "source", printable(Path(settings["name"]).name)  # where it lies is nobody's business
 
 
 def _search(search: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -143,7 +144,7 @@ class _Cases:
             for name, (row, remark) in shown.items()
         )
         return Case(
-            title=plain(worst.id),
+            title=printable(worst.id),
             seconds=worst.seconds,
             reference=None if pd.isna(worst.reference) else worst.reference,
             variants=variants,

@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import torch
 
+from analysis.cli.console import printable
 from analysis.signals.speech_activity import speech_frames
 from models.audio import containers, ffmpeg
 from models.audio.quiet import quiet
@@ -84,7 +85,7 @@ def load(
     AudioError
         Nothing else, whatever the bytes are.
     """
-    name = plain(name or _name_of(source))
+    name = printable(name or _name_of(source))
     with _opened(source, name) as file:
         try:
             return _load(file, name, max_seconds)
@@ -235,7 +236,9 @@ def _opened(source: Path | str | bytes | BinaryIO, name: str) -> Iterator[Binary
     elif isinstance(source, str | Path):
         try:
             if not Path(source).is_file():
-                raise AudioError(f"{plain(str(source))} is not an existing file; check the path.")
+                raise AudioError(
+                    f"{printable(str(source))} is not an existing file; check the path."
+                )
             file = Path(source).open("rb")  # noqa: SIM115 (only opening is guarded here)
         except (OSError, ValueError) as error:
             if isinstance(error, AudioError):
@@ -254,11 +257,6 @@ def _opened(source: Path | str | bytes | BinaryIO, name: str) -> Iterator[Binary
 def _name_of(source: Path | str | bytes | BinaryIO) -> str:
     path = source if isinstance(source, str | Path) else getattr(source, "name", None)
     return Path(path).name if isinstance(path, str | Path) else "recording"
-
-
-def plain(name: str) -> str:
-    """`name` without line breaks, terminal escapes or undecodable bytes."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:120]
 
 
 def _unreadable(name: str) -> AudioError:

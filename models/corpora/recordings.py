@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.cli.console import printable
 from models.audio import (
     FRAME_SECONDS,
     MAX_SECONDS,
@@ -15,7 +16,6 @@ from models.audio import (
     Recording,
     has_speech,
     load,
-    plain,
     too_long,
     too_short,
 )
@@ -55,7 +55,7 @@ def load_utterance(utterance: Utterance, max_seconds: float = MAX_SECONDS) -> Re
             f"{utterance.id} starts at {utterance.start:g} s, but {whole.name} has only "
             f"{whole.seconds:.1f} s"
         )
-    part = replace(whole, samples=samples, name=plain(utterance.id))
+    part = replace(whole, samples=samples, name=printable(utterance.id))
     if part.seconds < FRAME_SECONDS:
         raise too_short(part.name, part.seconds)
     if part.seconds > max_seconds:

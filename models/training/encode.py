@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from analysis.cli.arguments import between
 from models import recogniser
-from models.arguments import between
 from models.checkpoint import CheckpointError
 from models.corpora.corpus import Utterance
 from models.corpora.utterance import TrainingError

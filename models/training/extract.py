@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.arguments import between
+from analysis.cli.arguments import between
 from models.audio import AudioError
 from models.corpora.corpus import ManifestError, Utterance, read_transcribed, with_audio
 from models.corpora.recordings import load_utterance

@@ -19,9 +19,9 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+from analysis.cli.arguments import between
 from analysis.scoring.errors import pool, score
 from models import recogniser
-from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import CheckpointError
 from models.corpora.corpus import Utterance, read_transcribed

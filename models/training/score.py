@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.cli.arguments import between
 from analysis.diagnosis import diagnose
 from analysis.scoring.errors import Score, pool, score
 from analysis.timing.forced_alignment import viterbi
 from models import recogniser
-from models.arguments import between
 from models.audio import AudioError, Recording
 from models.checkpoint import CheckpointError
 from models.corpora.corpus import Utterance, read_transcribed

@@ -24,8 +24,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.cli.arguments import between
 from models import recogniser
-from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import CheckpointError
 from models.corpora.utterance import TrainingError

@@ -36,7 +36,7 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from models.arguments import between
+from analysis.cli.arguments import between
 from models.corpora.utterance import text_lines
 
 SAMPLE_RATE = 16_000

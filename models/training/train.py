@@ -27,10 +27,10 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from analysis.cli.arguments import between
 from analysis.io.files import failure_of
 from analysis.scoring.normalisers import NORMALISERS
 from models import checkpoint, recogniser
-from models.arguments import between
 from models.audio import AudioError
 from models.checkpoint import Card, CheckpointError
 from models.corpora.librispeech import SUBSETS

@@ -1,21 +1,28 @@
 """``diagnose``: find failures in alignment files of any toolkit."""
 
+from __future__ import annotations
+
 from argparse import Namespace
+from typing import TYPE_CHECKING, Any
 
-from app.cli.arguments import add_command, add_json
-from app.cli.console import check_output, encodable, note, write_json
-from models.arguments import between
+from .arguments import add_command, add_json, between
+from .console import aligned, check_output, encodable, note, printable, write_json
+
+if TYPE_CHECKING:
+    from ..diagnosis import Diagnosis
+
+SCHEMA = 1  # of the JSON
 
 
-def add(commands) -> None:
+def add(commands: Any) -> None:
     """Add the subcommand."""
     command = add_command(
         commands,
         "diagnose",
         "find failures in alignment files of any toolkit",
-        "  python -m app diagnose maps/*.npz\n"
-        "  python -m app diagnose espnet.npz --renormalise --json -\n"
-        "  python -m app diagnose att_ws/*.npy whisper.json --frame-seconds 0.03\n",
+        "  %(prog)s maps/*.npz\n"
+        "  %(prog)s espnet.npz --renormalise --json -\n"
+        "  %(prog)s att_ws/*.npy whisper.json --frame-seconds 0.03\n",
         run,
     )
     command.add_argument(
@@ -42,12 +49,9 @@ def add(commands) -> None:
 
 def run(options: Namespace) -> bool:
     """Diagnose alignment files; one that cannot be read is reported among the others."""
-    from analysis.alignment import AlignmentError
-    from analysis.diagnosis import diagnose
-    from analysis.io import toolkits
-    from app.cli import text_tables
-    from app.comparison import SCHEMA
-    from models.audio import plain
+    from ..alignment import AlignmentError
+    from ..diagnosis import diagnose
+    from ..io import toolkits
 
     check_output(options.json)
     read_options = toolkits.ReadOptions(options.frame_seconds, options.renormalise)
@@ -57,14 +61,27 @@ def run(options: Namespace) -> bool:
             alignment = toolkits.read(path, options=read_options)
         except AlignmentError as error:
             reports.append({"file": encodable(path), "error": str(error)})
-            note(f"attnscope: {plain(path)}: {error}")
+            note(f"attnscope: {printable(path)}: {error}")
             continue
         for remark in alignment.remarks:
-            note(f"attnscope: {plain(path)}: {remark}")
+            note(f"attnscope: {printable(path)}: {remark}")
         diagnosis = diagnose(alignment)
         reports.append({"file": encodable(path), **diagnosis.to_json()})
         if not options.json:
-            print(text_tables.diagnosis(plain(path), diagnosis), flush=True)
+            print(_table(printable(path), diagnosis), flush=True)
     if options.json:
         write_json({"schema": SCHEMA, "files": reports}, options.json)
     return not any("error" in report for report in reports)
+
+
+def _table(file: str, diagnosis: Diagnosis) -> str:
+    """A verdict, its evidence, and every metric."""
+    lines = [f"{file}: {diagnosis.verdict}"]
+    for failure in diagnosis.failures:
+        lines.append(f"  {failure.kind}: {failure.explanation}")
+    lines += [f"  note: {note.kind}: {note.explanation}" for note in diagnosis.notes]
+    metrics = [
+        (name, "-" if value is None else f"{value:.2f}")
+        for name, value in diagnosis.metrics.items()
+    ]
+    return "\n".join([*lines, aligned(metrics, indent="  "), ""])
