@@ -9,14 +9,16 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import soundfile
+from markupsafe import Markup
 
+from app.templates import Macros
 from app.theme import style_sheet
 from models.audio import SAMPLE_RATE
 
+TEMPLATES = Macros(__file__)
 BLOCK = 60 * SAMPLE_RATE  # samples given to the encoder at once: it puts them on its stack
 
 
@@ -25,7 +27,7 @@ class Document:
     """What a file says and does."""
 
     title: str  # plain text
-    body: str  # HTML in which everything from outside is escaped
+    body: Markup
     style: str  # CSS, after the pages' own
     scripts: tuple[str, ...]  # run in this order
     later: tuple[str, ...] = ()  # code that those scripts add to the page themselves
@@ -34,17 +36,10 @@ class Document:
 
 def html(document: Document) -> str:
     """The whole file."""
-    theme = f' data-theme="{document.theme}"' if document.theme else ""
-    scripts = "".join(f"<script>{_script(code)}</script>" for code in document.scripts)
-    return (
-        f'<!doctype html>\n<html lang="en"{theme}><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" '
-        f'content="{_policy((*document.scripts, *document.later))}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(document.title)} · AttnScope</title>"
-        f"<style>{style_sheet()}\n{document.style}</style></head>"
-        f"<body>{document.body}{scripts}</body></html>\n"
-    )
+    policy = Markup(_policy((*document.scripts, *document.later)))
+    style = Markup(f"{style_sheet()}\n{document.style}")
+    scripts = [Markup(_script(code)) for code in document.scripts]
+    return str(TEMPLATES.document(document, policy, style, scripts)) + "\n"
 
 
 def _script(code: str) -> str:

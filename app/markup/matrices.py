@@ -1,29 +1,19 @@
-"""Tables that are read like maps: counts of failures, who is better, rates of groups. HTML."""
+"""Tables that are read like maps: counts of failures, who is better, rates of groups."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.scoring.multiplicity import judge
-from app.markup.cards import badge, icon
+from app.markup.cards import badge
+from app.templates import Macros
 from app.theme import sign
 
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[str]) -> str:
-    return (
-        f'<figure class="attn-matrix-room"><figcaption>{caption}</figcaption>'
-        f'<div><table class="attn-matrix"><thead><tr><td></td>{"".join(head)}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></figure>"
-    )
-
-
-def _breakable(name: str) -> str:
-    """A name that may go on in the next line after an underscore."""
-    return escape(name).replace("_", "_<wbr>")
+TEMPLATES = Macros(__file__)
 
 
 def pick(variant: str, kind: str) -> str:
@@ -45,7 +35,7 @@ def picked(value: str | None) -> tuple[str, str] | None:
 
 def counts_table(
     counts: pd.DataFrame, kinds: Sequence[str], variants: Sequence[str], unit: str
-) -> str:
+) -> Markup:
     """Decodings by mechanism and verdict; every cell can be chosen, chosen ones are framed.
 
     Parameters
@@ -58,15 +48,14 @@ def counts_table(
         What is counted, for the caption.
     """
     columns = [kind for kind in counts.columns if kind != "all" and counts[kind].any()]
-    head = [_kind_head(kind, kind in kinds) for kind in columns]
+    head = [
+        TEMPLATES.kind_head(sign(kind), pick("", kind), bool(kind in kinds)) for kind in columns
+    ]
     rows = []
     for name, row in counts.iterrows():
         cells = [_count(name, kind, row, _chosen(name, kind, kinds, variants)) for kind in columns]
-        chosen = " attn-chosen" if name in variants else ""
-        wanted = escape(pick(name, ""))
-        label = f'<button type="button" data-pick="{wanted}">{_breakable(name)}</button>'
-        rows.append(f'<tr><th scope="row" class="{chosen}">{label}</th>{"".join(cells)}</tr>')
-    return _table(escape(unit), head, rows)
+        rows.append(TEMPLATES.counts_row(name, pick(name, ""), name in variants, cells))
+    return TEMPLATES.table(unit, head, rows)
 
 
 def _chosen(name: str, kind: str, kinds: Sequence[str], variants: Sequence[str]) -> bool:
@@ -75,25 +64,11 @@ def _chosen(name: str, kind: str, kinds: Sequence[str], variants: Sequence[str])
     )
 
 
-def _kind_head(kind: str, chosen: bool) -> str:
-    shown = sign(kind)
-    return (
-        f'<th scope="col" class="{"attn-chosen" if chosen else ""}"><button type="button" '
-        f'data-pick="{escape(pick("", kind))}" title="{escape(shown.help)}">'
-        f"{icon(shown.icon)}{escape(shown.words)}</button></th>"
-    )
-
-
-def _count(name: str, kind: str, row: Mapping[str, int], chosen: bool) -> str:
-    count, share = row[kind], row[kind] / row["all"]
-    if not count:
-        return '<td class="attn-zero">·</td>'
-    title = f"{name}, {sign(kind).words}: {count} of {row['all']}"
-    return (
-        f'<td class="attn-heat-{sign(kind).level}{" attn-chosen" if chosen else ""}" '
-        f'style="--share:{share:.3f}"><button type="button" data-pick="{escape(pick(name, kind))}" '
-        f'title="{escape(title)}"><b>{count:,}</b><small>{100 * share:.0f} %</small></button></td>'
-    )
+def _count(name: str, kind: str, row: Mapping[str, int], chosen: bool) -> Markup:
+    count, shown = int(row[kind]), sign(kind)
+    title = f"{name}, {shown.words}: {count} of {row['all']}"
+    share = count / row["all"] if count else 0.0
+    return TEMPLATES.count(shown, count, share, pick(name, kind), title, chosen)
 
 
 # --- who is better
@@ -124,28 +99,23 @@ def pairs_by_name(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], P
     return pairs
 
 
-def pairs_table(names: Sequence[str], pairs: Mapping[tuple[str, str], Pair]) -> str:
+def pairs_table(names: Sequence[str], pairs: Mapping[tuple[str, str], Pair]) -> Markup:
     """Row against column, the best mechanism first; `names` are in that order."""
-    head = [f'<th scope="col">{_breakable(name)}</th>' for name in names]
-    rows = []
-    for name in names:
-        cells = [_pair(name, other, pairs.get((name, other))) for other in names]
-        rows.append(f'<tr><th scope="row">{_breakable(name)}</th>{"".join(cells)}</tr>')
-    return _table("Row against column", head, rows)
+    rows = [
+        TEMPLATES.row(name, [_pair(name, other, pairs.get((name, other))) for other in names])
+        for name in names
+    ]
+    return TEMPLATES.table("Row against column", map(TEMPLATES.column_head, names), rows)
 
 
-def _pair(name: str, other: str, pair: Pair | None) -> str:
+def _pair(name: str, other: str, pair: Pair | None) -> Markup:
     if pair is None or pair.better is None:
-        return '<td class="attn-zero"></td>'
+        return TEMPLATES.no_pair()
     ahead = pair.better >= 0.5
     word, shape = ("better", "check") if ahead else ("worse", "back")
     level = ("good" if ahead else "bad") if pair.sure else "none"
-    mark = f"{icon(shape)}{word}" if pair.sure else "not sure"
-    return (
-        f'<td class="attn-pair attn-heat-{level}" style="--share:0.6" '
-        f'title="{escape(pair_title(name, other, pair))}"><b>{escape(chance(pair.better))}</b>'
-        f"<small>{mark}</small><small>p {escape(_p(pair.p))}</small></td>"
-    )
+    title = pair_title(name, other, pair)
+    return TEMPLATES.pair(level, title, chance(pair.better), pair.sure, shape, word, _p(pair.p))
 
 
 def pair_title(name: str, other: str, pair: Pair) -> str:
@@ -173,7 +143,7 @@ def _p(value: float | None) -> str:
 # --- groups
 
 
-def groups_table(rates: pd.DataFrame, caption: str) -> str:
+def groups_table(rates: pd.DataFrame, caption: str) -> Markup:
     """Error rates of every mechanism (rows) in every group (columns), with their intervals.
 
     Parameters
@@ -181,43 +151,27 @@ def groups_table(rates: pd.DataFrame, caption: str) -> str:
     rates
         From `analysis.scoring.groups.rates_by_group`.
     """
-    groups = rates.drop_duplicates("group")
     head = [
-        f'<th scope="col" title="{row.words:,} words">{escape(str(row.group))}'
-        f"<small>{row.utterances:,} recordings</small></th>"
-        for row in groups.itertuples()
+        TEMPLATES.group_head(str(row.group), row.words, row.utterances)
+        for row in rates.drop_duplicates("group").itertuples()
     ]
     top = max(rates["rate"].max(), 1e-9) if rates["rate"].notna().any() else 1.0
-    rows = []
-    for name, of_system in rates.groupby("system", sort=False):
-        cells = "".join(_rate(row, top) for row in of_system.itertuples())
-        rows.append(f'<tr><th scope="row">{_breakable(str(name))}</th>{cells}</tr>')
-    return _table(escape(caption), head, rows)
-
-
-def _rate(row: Any, top: float) -> str:
-    if pd.isna(row.rate):
-        return '<td class="attn-zero">–</td>'
-    return (
-        f'<td class="attn-heat-odd" style="--share:{row.rate / top:.3f}" '
-        f'title="{row.errors:,} errors in {row.words:,} words"><b>{100 * row.rate:.1f}</b>'
-        f"<small>{100 * row.low:.1f} to {100 * row.high:.1f}</small></td>"
-    )
-
-
-def verdict_table(rows: Mapping[str, Sequence[str | None]], titles: Sequence[str]) -> str:
-    """Verdicts of every mechanism (rows) at every level of stress (columns); None: not decoded."""
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(
-            f'<td class="attn-lab">{"–" if verdict is None else badge(verdict)}</td>'
-            for verdict in verdicts
+    rows = [
+        TEMPLATES.row(
+            str(name), [TEMPLATES.rate(row, row.rate / top) for row in of_system.itertuples()]
         )
-        + "</tr>"
+        for name, of_system in rates.groupby("system", sort=False)
+    ]
+    return TEMPLATES.table(caption, head, rows)
+
+
+# --- verdicts under a stress
+
+
+def verdict_table(rows: Mapping[str, Sequence[str | None]], titles: Sequence[str]) -> Markup:
+    """Verdicts of every mechanism (rows) at every level (columns); None: not decoded yet."""
+    badges = {
+        name: ["–" if verdict is None else badge(verdict) for verdict in verdicts]
         for name, verdicts in rows.items()
-    )
-    return (
-        '<div class="attn-matrix-room"><table class="attn-matrix"><caption>Verdicts, level by '
-        f"level</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    }
+    return TEMPLATES.verdict_table(titles, badges.items())

@@ -1,15 +1,18 @@
-"""What was said over what was written, word by word: HTML, escaped, never by colour alone."""
+"""Reference over hypothesis, word by word, with what differs marked, never by colour alone."""
 
-from html import escape
 from itertools import groupby
 
-from analysis.scoring.errors import Edit, edit_alignment, normalise
+from markupsafe import Markup
 
+from analysis.scoring.errors import edit_alignment, normalise
+from app.templates import Macros
+
+TEMPLATES = Macros(__file__)
 LETTERS = {"substitute": "S", "delete": "D", "insert": "I"}
 NOTHING = "∗∗∗"
 
 
-def aligned(reference: str, text: str, normalizer: str, *, only_wrong: bool) -> str:
+def aligned(reference: str, text: str, normalizer: str, *, only_wrong: bool) -> Markup:
     """Pairs of words with S, D or I under those that differ.
 
     Parameters
@@ -18,21 +21,11 @@ def aligned(reference: str, text: str, normalizer: str, *, only_wrong: bool) -> 
         Leave out stretches of right words; their number stands in their place.
     """
     edits = edit_alignment(normalise(reference, normalizer), normalise(text, normalizer))
-    found = []
+    parts = []
     for right, of_stretch in groupby(edits, key=lambda edit: edit.op == "equal"):
         stretch = list(of_stretch)
         if right and only_wrong:
-            words = "word" if len(stretch) == 1 else "words"
-            found.append(f'<span class="attn-edit-right">{len(stretch)} {words} right</span>')
+            parts.append(TEMPLATES.right(len(stretch)))
         else:
-            found += [_pair(edit) for edit in stretch]
-    names = '<span class="attn-edit attn-edit-names"><b>REF</b><b>HYP</b><i></i></span>'
-    return f'<div class="attn-edits">{names}{"".join(found)}</div>'
-
-
-def _pair(edit: Edit) -> str:
-    letter = LETTERS.get(edit.op, "")
-    return (
-        f'<span class="attn-edit attn-edit-{edit.op}"><span>{escape(edit.ref) or NOTHING}</span>'
-        f"<span>{escape(edit.hyp) or NOTHING}</span><i>{letter}</i></span>"
-    )
+            parts += [TEMPLATES.pair(edit, NOTHING, LETTERS.get(edit.op, "")) for edit in stretch]
+    return TEMPLATES.aligned(parts)

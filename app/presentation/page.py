@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from app.charts.config import PLOT
@@ -19,9 +20,11 @@ from app.charts.curves import COLOURS
 from app.markup.document import Document, html
 from app.presentation import saved
 from app.presentation.deck import PAGES, Deck
+from app.templates import Macros
 from app.theme import DARK, LIGHT
 from app.theme.svg import color_filters
 
+TEMPLATES = Macros(__file__)
 HERE = Path(__file__).parent
 PLAYER = HERE.parent / "components" / "player"
 SETTINGS = HERE.parent.parent / ".streamlit" / "config.toml"
@@ -44,18 +47,12 @@ class Setting:
 
 def render(deck: Deck, setting: Setting = Setting()) -> str:
     """The whole page: Plotly, slides and recordings inside, nothing to fetch."""
-    body = (
-        f"{color_filters()}{_read('deck.html').replace('PLAYER', _player('html'))}"
-        f"{_data('attnscope-plotly', _plotly())}{_data(saved.MARK, saved.packed(deck))}"
-        f'<script type="application/json" id="attnscope-setting">{_setting(setting)}</script>'
-    )
+    template = Markup(_read("deck.html").replace("PLAYER", _player("html")))
+    data = [("attnscope-plotly", _plotly()), (saved.MARK, saved.packed(deck))]
+    body = TEMPLATES.body(color_filters(), template, data, Markup(_setting(setting)))
     style = f"{_colours()}\n{_player('css')}\n{_read('deck.css')}"
     scripts = (_script(),)
     return html(Document(deck.title, body, style, scripts, (get_plotlyjs(),), setting.theme))
-
-
-def _data(name: str, content: str) -> str:
-    return f'<script type="application/gzip" id="{name}">{content}</script>'
 
 
 def _setting(setting: Setting) -> str:

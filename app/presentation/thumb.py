@@ -2,30 +2,35 @@
 
 import base64
 import json
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
 from app.charts.png import data_uri, grey_png
 from app.charts.quantise import max_pool
 from app.presentation.deck import Slide
+from app.templates import Macros
 
+TEMPLATES = Macros(__file__)
 ROWS, COLUMNS = 60, 110  # at most
 SIGNS = {"curves": "📈", "scatter": "⁘", "interval": "⊢•⊣", "anatomy": "∿"}
 
 
-def thumb(slide: Slide) -> str:
-    """HTML; the picture is grey, for the page's style sheet to colour."""
+def thumb(slide: Slide) -> Markup:
+    """The picture is grey, for the page's style sheet to colour."""
     figures = [json.loads(panel.figure) for panel in slide.panels if panel.figure]
     kinds = [figure["layout"]["meta"]["kind"] for figure in figures]
     maps = [figure for figure, kind in zip(figures, kinds, strict=True) if kind == "map"]
     picture = _picture(maps[0]["data"][0]) if maps else ""
-    count = max(1, len(maps))
-    more = f"<b>{count}</b>" if count > 1 else ""
     if picture:
-        return f'<span class="attn-slide-thumb"><img src="{picture}" alt="">{more}</span>'
+        return TEMPLATES.picture(picture, len(maps))
     sign = next((SIGNS[kind] for kind in kinds if kind in SIGNS), "▦")
-    return f'<span class="attn-slide-thumb" aria-hidden="true"><i>{escape(sign)}</i></span>'
+    return TEMPLATES.sign(sign)
+
+
+def numbered(slide: Slide, number: int) -> Markup:
+    """The small picture under its place in the presentation."""
+    return TEMPLATES.numbered(number, thumb(slide))
 
 
 def _picture(trace: dict) -> str:

@@ -13,7 +13,7 @@ from app.presentation import Deck, SavedError, Setting, Slide, read, render, ses
 from app.presentation import figures as pictures
 from app.presentation.deck import LONGEST_CAPTION, LONGEST_TITLE, PAGES
 from app.presentation.saved import FILE_MB
-from app.presentation.thumb import thumb
+from app.presentation.thumb import numbered
 from app.theme import palette
 from app.views import progress as progress_view
 
@@ -227,7 +227,7 @@ def _slide(slide: Slide, place: int, count: int) -> None:
     with st.container(key=f"present_slide_{slide.key}", border=True):
         left, right = st.columns([1, 5])
         with left:
-            st.html(f'<p class="attn-slide-number">{place + 1}</p>{thumb(slide)}')
+            st.html(numbered(slide, place + 1))
         with right:
             _words(slide, place)
             _buttons(slide, place, count)

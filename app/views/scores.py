@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from markupsafe import Markup
 
 from analysis.scoring.multiplicity import FEW, SURE
 from analysis.scoring.normalisers import described
@@ -25,16 +25,17 @@ from app.data import run_scores, runs, sample_run
 from app.data.metrics import METRICS
 from app.data.runs import HEALTHY, Run
 from app.evaluation import RunError
-from app.formatting import percent
 from app.links import runs as run_links
 from app.links.runs import MEASURES, ScoresView
 from app.markup import cards, matrices, word_diff
 from app.markup.markdown import escape_markdown
 from app.presentation import Panel, panels
+from app.templates import Macros
 from app.theme import LIGHT, Palette, palette
 from app.views.common import write_address
 from app.views.navigation import open_in_compare
 
+TEMPLATES = Macros(__file__)
 WHAT = "Scores shows who makes fewer errors in a whole evaluated set, and how sure that is."
 NAMES = {"wer": "word error rate", "cer": "character error rate"}
 GROUPS = 10  # columns of the table of groups
@@ -108,8 +109,7 @@ def _sections(shown: Shown) -> None:
     interval = summary["interval"]
     sentence = (
         f"{summary['utterances']:,} recordings, {first[0]['words']['reference']:,} words. Errors "
-        f"are counted after the normaliser {escape(described(summary['normalizer']))}; "
-        "whiskers are the "
+        f"are counted after the normaliser {described(summary['normalizer'])}; whiskers are the "
         f"{100 * interval['level']:.0f} % bootstrap interval over {interval['unit']}s."
     )
     st.html(cards.heading(f"Scores on {name}", sentence))
@@ -317,8 +317,8 @@ def _texts(shown: Shown) -> ScoresView:
         return view
     told = f"page **{number + 1}** of {pages}: {len(places):,} decodings with errors"
     turn_pages("s_page", number, pages, "texts", told)
-    html = "".join(_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples())
-    place = picker(f'<div class="attn-texts">{html}</div>', "s_texts_list")
+    articles = [_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples()]
+    place = picker(TEMPLATES.texts(articles), "s_texts_list")
     if place is not None and place.isdecimal() and int(place) in rows.index:
         open_in_compare(shown.run, rows.loc[int(place), "id"], variant)
     return replace(view, page=number)
@@ -351,12 +351,7 @@ def _which_texts(shown: Shown) -> tuple[str | None, bool]:
     return variant, wrong
 
 
-def _text(row: Any, normalizer: str, wrong: bool) -> str:
+def _text(row: Any, normalizer: str, wrong: bool) -> Markup:
     words = word_diff.aligned(row.reference, row.text, normalizer, only_wrong=wrong)
-    rate = "" if pd.isna(row.wer) else f"<b>{percent(row.wer, 0)}</b> WER"
-    return (
-        f"<article><header>{cards.badge(row.verdict)} "
-        f'<button type="button" data-pick="{row.Index}" title="open in Compare: hear it">'
-        f"{escape(row.id)}</button> <span>{rate} (normaliser “{escape(normalizer)}”)</span>"
-        f"</header>{words}</article>"
-    )
+    rate = "" if pd.isna(row.wer) else cards.word_error_rate(row.wer)
+    return TEMPLATES.text(row, cards.badge(row.verdict), rate, normalizer, words)

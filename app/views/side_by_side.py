@@ -25,7 +25,7 @@ from app.data.runs import Heard
 from app.data.samples import Sample
 from app.markup import cards
 from app.markup.markdown import escape_markdown
-from app.markup.transcript import LEGEND, transcript
+from app.markup.transcript import legend, transcript
 from app.presentation import panels
 from app.theme import palette
 from app.views import progress as progress_view
@@ -80,7 +80,7 @@ def side_by_side(job: Job) -> None:
         with st.container(key="maps"):
             slots = {info.name: _slot(info) for info in job.infos}
     if job.choice.reference:
-        st.html(LEGEND)
+        st.html(legend())
     results = _results(job, slots, places)
     with blink:
         _blink(job, results)

@@ -17,7 +17,7 @@ from app.data import decoding, example, metrics, uploads
 from app.data.decoding import Outcome
 from app.markup import cards
 from app.markup.markdown import escape_markdown
-from app.markup.transcript import LEGEND, transcript
+from app.markup.transcript import legend, transcript
 from app.presentation import panels
 from app.theme import palette
 from app.views.closer import heads
@@ -183,7 +183,7 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
                 with st.container(key=f"card_{number}", border=True):
                     _card(shown, outcome, number)
         if any(result.score for result in results):
-            st.html(LEGEND)
+            st.html(legend())
         _heads(shown, results)
     if results:
         metrics.table(results, choice.normalizer, metrics.FILES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.theme import Palette
-from app.theme.svg import color_filter
+from app.theme.svg import color_filter, hidden
 
 COLOURS = "attn-slide-colours"  # of small pictures, in the style sheet
 FOLDER = Path(__file__).parent
@@ -39,6 +39,5 @@ def stage(html: str, theme: Palette, at: int = 0) -> None:
     at
         Slide to go to when this number changes.
     """
-    filter_ = color_filter(COLOURS, theme.scale)
-    colours = f'<svg width="0" height="0" style="position:absolute">{filter_}</svg>'
+    colours = hidden(color_filter(COLOURS, theme.scale))
     _component()(key="stage", data={"html": html, "at": at, "colours": colours})

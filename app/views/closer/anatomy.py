@@ -1,7 +1,5 @@
 """One output step taken apart, and what would have happened had it listened elsewhere."""
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -17,11 +15,14 @@ from app.markup import cards
 from app.markup.markdown import escape_markdown
 from app.markup.transcript import transcript
 from app.presentation import Panel, panels
+from app.templates import Macros
 from app.theme import LIGHT, Palette, palette
 from app.views.closer.subject import Subject, add, card
 from models.anatomy import Change, Step, formula, parameters
 from models.decoders.lstm import LSTMDecoder
 from models.variant import Variant
+
+TEMPLATES = Macros(__file__)
 
 
 def section(subject: Subject) -> None:
@@ -63,7 +64,7 @@ def _collected(
     subject: Subject, variant: Variant, taken: Step, step: int, head: int
 ) -> list[Panel]:
     """The step as a slide: energies and weights, what was written, and the formula."""
-    law = f"<p><code>{escape(formula(variant.decoder))}</code></p>"
+    law = TEMPLATES.formula(formula(variant.decoder))
     return [
         panels.plotted("energies", _energies_of(subject, taken, head, LIGHT), body=law),
         panels.plotted("output", _output_of(subject, variant, taken, step, LIGHT)),
@@ -262,9 +263,9 @@ def _side(subject: Subject, result, title: str, key: str) -> None:
         palette=palette(st.context.theme.type),
         failures=result.diagnosis.failures,
     )
-    rate = f" · {cards.rated(result.score)}" if result.score else ""
+    rate = cards.rated(result.score) if result.score else ""
     badge = cards.badge(result.diagnosis.verdict, result.decoded.alignment)
-    st.html(f"<p><b>{title}</b> {badge}{rate}</p>")
+    st.html(TEMPLATES.side(title, badge, rate))
     st.plotly_chart(figure, theme=None, config=PLOT, key=f"plot_{key}",
                     alt=f"Attention map, {escape_markdown(title.lower())}")  # fmt: skip
     text = transcript(result.decoded.alignment, result.decoded.text, subject.reference, "basic")

@@ -1,7 +1,6 @@
 """Heads of one alignment, each a map of its own with what it is for."""
 
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +12,7 @@ from app import charts
 from app.charts.attention import SMALL_HEIGHT
 from app.charts.config import PLOT
 from app.data.self_attention import SquareHead
+from app.markup import cards
 from app.markup.markdown import escape_markdown
 from app.presentation import Panel, panels
 from app.theme import LIGHT, Palette, palette
@@ -152,5 +152,4 @@ def square_panels(
 
 
 def _panel(name: str, role: str, figure: go.Figure) -> Panel:
-    head = f"<h3>{escape(name)} · {escape(role)}</h3>"
-    return panels.plotted(name, figure, head=head)
+    return panels.plotted(name, figure, head=cards.head_title(name, role))

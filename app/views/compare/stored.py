@@ -1,7 +1,6 @@
 """What a run says of one of its recordings: its evidence, and its maps where the sound is gone."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,15 @@ from app.data import decoding, runs, sample_run
 from app.data.runs import Heard
 from app.evaluation import RunError, load_alignment
 from app.evaluation.parquet import failures_of, notes_of
-from app.formatting import percent
 from app.markup import cards
 from app.markup.markdown import escape_markdown
 from app.markup.transcript import transcript
+from app.templates import Macros
 from app.theme import palette
 from app.views.common import address_note
 from models.variant import Decoded, VariantInfo
+
+TEMPLATES = Macros(__file__)
 
 
 def diagnosis_of(row: Mapping[str, Any]) -> Diagnosis:
@@ -40,12 +41,9 @@ def evidence(heard: Heard) -> None:
     if row is None:
         st.caption(f"From the evaluated set {escape_markdown(name)}.")
         return
-    rate = "" if row["wer"] is None else f" · <b>{percent(row['wer'], 0)}</b> WER"
-    st.html(
-        f'<div class="attn-led"><p>{cards.badge(row["verdict"])} <code>{escape(row["variant"])}'
-        f"</code> in <b>{escape(name)}</b>{rate}</p>"
-        f"{cards.evidence(diagnosis_of(row))}</div>"
-    )
+    rate = "" if row["wer"] is None else cards.word_error_rate(row["wer"])
+    findings = cards.evidence(diagnosis_of(row))
+    st.html(TEMPLATES.origin(cards.badge(row["verdict"]), row["variant"], name, rate, findings))
 
 
 def without_audio(choice: Choice, infos: Sequence[VariantInfo]) -> None:

@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -26,11 +25,13 @@ from app.links.runs import FailuresView
 from app.markup import cards, matrices
 from app.markup.markdown import escape_markdown
 from app.presentation import Panel
+from app.templates import Macros
 from app.theme import LIGHT, palette
 from app.views.common import write_address
 from app.views.failures import tiles
 from app.views.navigation import open_in_compare
 
+TEMPLATES = Macros(__file__)
 WHAT = (
     "Failures shows what went wrong in a whole evaluated set: how often, by which mechanism, and "
     "where to hear it."
@@ -108,11 +109,9 @@ def _head(run: Run, table: pd.DataFrame, normalizer: str) -> None:
     recordings = len(table["id"].cat.categories)
     failed = int((table["verdict"] != HEALTHY).sum())
     name = _name(run)
-    sentence = (
-        f"{recordings:,} recordings heard by {len(runs.variants_of(table))} mechanisms: "
-        f"<b>{failed:,} of {len(table):,} decodings failed</b>. "
-        f"WER after the normaliser {escape(described(normalizer))}."
-    )
+    mechanisms = len(runs.variants_of(table))
+    normalizer = described(normalizer)
+    sentence = TEMPLATES.summary(recordings, mechanisms, failed, len(table), normalizer)
     st.html(cards.heading(f"Failures in {name}", sentence))
 
 

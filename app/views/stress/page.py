@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from markupsafe import Markup
 
 from app.charts.config import PLOT
 from app.charts.curves import Curve, Ladder, curves_figure
@@ -193,7 +194,7 @@ def _verdicts(experiment: Experiment, points: Points) -> None:
     st.html(_verdict_table(experiment, points))
 
 
-def _verdict_table(experiment: Experiment, points: Points) -> str:
+def _verdict_table(experiment: Experiment, points: Points) -> Markup:
     verdicts = {key: point.verdict for key, point in points.items()}
     rows = {
         info.name: [verdicts.get((level, info.name)) for level in experiment.levels]
