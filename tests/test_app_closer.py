@@ -142,7 +142,7 @@ def test_what_led_to_a_recording_is_what_is_looked_at(page, real, monkeypatch):
     monkeypatch.setenv(runs.FOLDER, str(real))
     run = runs.library()["hums"]
     page.session_state.heard = runs.Heard(run, "u0", "ctc")
-    page.session_state.source = page.session_state.last_source = "Run"
+    page.session_state.source = "Run"
     page.run()
     assert without_errors(page)
     assert page.selectbox(key="closer_variant").value == "ctc"

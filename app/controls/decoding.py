@@ -4,22 +4,19 @@ from typing import Any
 
 import streamlit as st
 
-from app.controls.kept import keep
 from models.decoding.options import Option, SearchOptions, Value, decoding_options
 
 
 def restore(options: SearchOptions) -> None:
     """Give every control that has no value yet the one from `options`."""
+    state = st.session_state
     for option in decoding_options():
         value = getattr(options, option.name)
         if option.usual is None:
-            keep(option.address, value)
-            continue
-        keep(_switch(option), value is not None)
-        if st.session_state[_switch(option)]:
-            keep(option.address, value or option.usual)
-        else:  # the control is not drawn; switched on again it starts as usual
-            st.session_state.setdefault(option.address, option.usual)
+            state.setdefault(option.address, value)
+        else:
+            state.setdefault(_switch(option), value is not None)
+            state.setdefault(option.address, value or option.usual)
 
 
 def forget() -> None:
@@ -50,12 +47,23 @@ def _with(options: SearchOptions, option: Option, value: Value) -> SearchOptions
 def _control(option: Option, idle: bool) -> Value:
     if option.usual is None:
         return _slider(option, idle)
-    on = st.toggle(option.label, key=_switch(option), help=option.tooltip, disabled=idle)
+    on = st.toggle(
+        option.label,
+        key=_switch(option),
+        persist_state="session",
+        help=option.tooltip,
+        disabled=idle,
+    )
     return _slider(option, idle) if on else None
 
 
 def _slider(option: Option, idle: bool) -> Value:
-    named: dict[str, Any] = {"key": option.address, "help": option.tooltip, "disabled": idle}
+    named: dict[str, Any] = {
+        "key": option.address,
+        "persist_state": "session",
+        "help": option.tooltip,
+        "disabled": idle,
+    }
     value = st.session_state[option.address]
     if option.stops:
         stops = sorted({*option.stops, value})

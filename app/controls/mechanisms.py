@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app.controls.kept import keep
 from models.variant import VariantInfo
 
 FAMILIES = {"ctc": "CTC", "espnet": "ESPnet"}
@@ -15,7 +14,7 @@ def restore(infos: Sequence[VariantInfo], wanted: Sequence[str] | None) -> None:
     for family, members in by_family(infos).items():
         names = [info.name for info in members if info.checkpoint]
         chosen = [name for name in names if wanted is None or name in wanted]
-        keep(f"family {family}", chosen)
+        st.session_state.setdefault(f"family {family}", chosen)
 
 
 def forget() -> None:
@@ -77,6 +76,7 @@ def _family(family: str, names: list[str], titles: Mapping[str, str]) -> list[st
         family_title(family),
         names,
         key=f"family {family}",
+        persist_state="session",
         selection_mode="multi",
         help=" \n".join(f"`{name}`: {titles[name]}  " for name in names),
     )

@@ -11,6 +11,7 @@ def choose(key: str) -> str:
         "Metric",
         list(METRICS),
         key=key,
+        persist_state="session",
         width=260,
         format_func=lambda name: METRICS[name].title,
         help="\n".join(f"- {each.title}: {each.help}" for each in METRICS.values()),

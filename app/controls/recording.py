@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.controls import runs as run_control
-from app.controls.kept import keep
 from app.data import decoding, runs
 from app.data.runs import Heard
 from app.data.samples import Sample
@@ -39,27 +38,25 @@ def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | No
 
     Wanted is a sample, or a recording of a run.
 
-    Streamlit forgets a control's value as soon as a run leaves it out: the sample while an upload
-    is shown, or all of them while another page is.
+    The controls keep their values while they are not drawn: the sample while an upload is shown,
+    or all of them while another page is.
     """
     state = st.session_state
-    state.setdefault("last_sample", wanted)
     if heard is not None and "heard" not in state:
         state.heard = heard
-        state.setdefault("last_source", RUN)
+        state.setdefault("source", RUN)
     state.setdefault("heard", None)
-    state.setdefault("last_source", "Sample" if samples else "Upload")
     state.setdefault("kept", {})  # kind -> Source, so that another page still has the upload
-    keep("source", state.last_source)
-    keep("sample", state.last_sample or next(iter(samples), None))
+    state.setdefault("source", "Sample" if samples else "Upload")
+    state.setdefault("sample", wanted or next(iter(samples), None))
 
 
 def turn_to(heard: Heard) -> None:
     """Let the controls choose this recording of a run when they are drawn next."""
     state = st.session_state
     state.heard = heard
-    state.source = state.last_source = RUN
-    state[SET] = state[f"last_{SET}"] = heard.run.name
+    state.source = RUN
+    state[SET] = heard.run.name
     state.utterance = heard.id
 
 
@@ -73,11 +70,11 @@ def choose(samples: Mapping[str, Sample]) -> Source:
         "Where from",
         sources,
         key="source",
+        persist_state="session",
         required=True,
         label_visibility="collapsed",
         help="Try one of the samples, bring your own file, or speak into the microphone.",
     )
-    st.session_state.last_source = kind
     if kind == "Sample":
         return _sample(samples)
     if kind == RUN:
@@ -137,12 +134,12 @@ def _sample(samples: Mapping[str, Sample]) -> Source:
         "Sample",
         list(samples),
         key="sample",
+        persist_state="session",
         format_func=lambda name: samples[name].title,
         help="Short clips that come with AttnScope, with their transcripts.",
     )
     if name is None:
         return Source("Sample", None, "")
-    st.session_state.last_sample = name
     sample = samples[name]
     return Source("Sample", sample.path.read_bytes(), sample.title, sample)
 
@@ -177,12 +174,13 @@ def _name_in(run: runs.Run, before: Heard | None) -> str | None:
         "Recording",
         names,
         key="utterance",
+        persist_state="session",
         help=f"The first {LISTED} of the set; the Failures page finds any, and brings you here.",
     )
 
 
 def _said(source: Source) -> tuple[str, str]:
-    """Name under which what is said is kept, and what is known of it."""
+    """Name of the recording's reference transcript, and what is known of it."""
     if source.heard:
         return f"{source.heard.run.name} {source.heard.id}", runs.said(source.heard) or ""
     if source.sample:
@@ -193,16 +191,15 @@ def _said(source: Source) -> tuple[str, str]:
 def reference(source: Source) -> str | None:
     """What was said; a sample or a run knows, and may be corrected."""
     name, text = _said(source)
-    said: dict[str, str] = st.session_state.setdefault("said", {})
     if source.digest:  # what was written before there was a recording is of the first one
-        text = said.pop(source.kind, text)
-    keep(f"reference {name}", said.get(name, text))
+        text = st.session_state.pop(f"reference {source.kind}", text)
+    st.session_state.setdefault(f"reference {name}", text)
     text = st.text_area(
         "What is said (optional)",
         key=f"reference {name}",
+        persist_state="session",
         height=110,
         help="The words that were really spoken. With them every mechanism gets a word error rate "
         "and its mistakes are marked; without them you still see maps and verdicts.",
     )
-    said[name] = text
     return text if text.strip() else None

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.controls.kept import keep
 from app.data import runs, sample_run
 from app.data.runs import Run
 from app.evaluation import RunError
@@ -20,7 +19,7 @@ KEY = "run"  # of the control on pages about sets, which keep their choice toget
 def restore(wanted: str | None, library: Mapping[str, Run], key: str = KEY) -> None:
     """Choose the wanted run, or the one chosen last, where none is chosen yet."""
     state = st.session_state
-    keep(key, state.get(f"last_{key}", wanted))
+    state.setdefault(key, wanted)
     if state[key] not in library:
         state[key] = next(iter(library), None)
 
@@ -31,11 +30,11 @@ def choose(library: Mapping[str, Run], key: str = KEY) -> Run:
         "Evaluated set",
         list(library),
         key=key,
+        persist_state="session",
         format_func=lambda name: "The samples" if name == sample_run.NAME else name,
         help="Runs of `python -m app evaluate` in the folder that the dashboard was started with "
         "(`--runs`, by default `runs`).",
     )
-    st.session_state[f"last_{key}"] = name
     return library[name]
 
 

@@ -7,7 +7,6 @@ import streamlit as st
 
 from analysis.scoring.errors import NORMALISERS
 from app.controls import decoding, mechanisms, recording
-from app.controls.kept import keep
 from app.controls.recording import Source
 from app.data import runs
 from app.data.samples import Sample
@@ -42,10 +41,10 @@ def restore(
     recording.restore(view.sample, samples, heard)
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
-    keep("normalizer", view.normalizer)
-    keep("every_token", view.every_token)
-    keep("special", view.special)
-    keep("blink", list(view.blink))
+    state.setdefault("normalizer", view.normalizer)
+    state.setdefault("every_token", view.every_token)
+    state.setdefault("special", view.special)
+    state.setdefault("blink", list(view.blink))
 
 
 def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choice:
@@ -91,6 +90,7 @@ def choose_normalizer() -> str:
         "Text normaliser",
         NORMALIZERS,
         key="normalizer",
+        persist_state="session",
         help="Applied to reference and hypothesis before counting errors. “none”: the texts as "
         "they are; only outer and repeated spaces go. “basic”: lower case; letters and digits of "
         "any script and apostrophes inside words stay, the rest becomes space. “english”: basic, "
@@ -106,11 +106,13 @@ def choose_rows() -> tuple[bool, bool]:
     every_token = st.toggle(
         "Label every token",
         key="every_token",
+        persist_state="session",
         help="Make maps as high as it takes to read every single token, instead of whole words.",
     )
     special = st.toggle(
         "Special tokens",
         key="special",
+        persist_state="session",
         help="Show rows of tokens that stand for no sound too, such as the end of the sentence.",
     )
     return every_token, special
@@ -124,6 +126,7 @@ def _blink(infos: Sequence[VariantInfo], variants: Sequence[str]) -> tuple[str, 
         "Blink between two",
         list(titles),
         key="blink",
+        persist_state="session",
         max_selections=2,
         format_func=titles.get,
         placeholder="choose two mechanisms",

@@ -24,7 +24,8 @@ class Chosen:
 def restore(view: StressView) -> None:
     """Give every control that has no value yet the one of the view, or its last one."""
     state = st.session_state
-    state.setdefault("lab_kept", {view.stress: _texts(view.levels)} if view.levels else {})
+    if view.levels:
+        state.setdefault(f"lab_levels_{view.stress}", _texts(view.levels))
     state.setdefault("lab_stress", view.stress)
     state.setdefault("lab_gap", view.gap)
 
@@ -35,6 +36,7 @@ def choose() -> Chosen:
         "What is done to it",
         list(stress_lab.SCALES),
         key="lab_stress",
+        persist_state="session",
         format_func=lambda name: STRESSES[name].title,
         help="Repeating is the classic test of attention: mechanisms that only compare content "
         "lose their place when the same words come again.",
@@ -42,7 +44,6 @@ def choose() -> Chosen:
     texts = _levels(name)
     found = {text: stress_lab.level_of(name, text) for text in texts}
     levels = tuple(level for level in found.values() if level is not None)
-    st.session_state.lab_kept[name] = list(texts)
     for text, level in found.items():
         if level is None:
             _refuse(name, text)
@@ -57,13 +58,14 @@ def choose() -> Chosen:
 def _levels(name: str) -> list[str]:
     scale, stress, state = stress_lab.SCALES[name], STRESSES[name], st.session_state
     key = f"lab_levels_{name}"
-    state.setdefault(key, state.lab_kept.get(name, _texts(scale.usual)))
+    state.setdefault(key, _texts(scale.usual))
     offered = _texts(stress_lab.in_order(name, (*scale.usual, *scale.more)))
     own = [text for text in state[key] if text not in offered]
     return st.multiselect(
         f"Levels ({stress.unit})",
         [text for text in (*offered, *own) if stress_lab.level_of(name, text) != scale.plain],
         key=key,
+        persist_state="session",
         accept_new_options=True,
         max_selections=MOST,
         placeholder="choose or write a number",
@@ -88,6 +90,7 @@ def _gap() -> float:
         "Pause between (seconds)",
         *stress_links.GAP,
         key="lab_gap",
+        persist_state="session",
         step=0.5,
         help="Background as loud as the recording's own, put between the repetitions.",
     )

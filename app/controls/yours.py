@@ -8,7 +8,6 @@ import streamlit as st
 from analysis.io import toolkits
 from analysis.io.toolkits import ReadOptions
 from app.controls import sidebar
-from app.controls.kept import keep
 from app.data import example
 from app.data.uploads import FILES, NAMELESS, File
 from app.links.compare import View
@@ -59,12 +58,13 @@ def restore(params: Mapping[str, str]) -> None:
     kept = brought()
     if new and params.get("example") == LINK["example"]:
         show_example()
-    keep("yours_reference", kept.reference)
-    keep("yours_renormalise", kept.renormalise)
-    keep("yours_frame", round(1000 * kept.frame_seconds, 3))
-    keep("normalizer", kept.normalizer)
-    keep("every_token", kept.every_token)
-    keep("special", kept.special)
+    state = st.session_state
+    state.setdefault("yours_reference", kept.reference)
+    state.setdefault("yours_renormalise", kept.renormalise)
+    state.setdefault("yours_frame", round(1000 * kept.frame_seconds, 3))
+    state.setdefault("normalizer", kept.normalizer)
+    state.setdefault("every_token", kept.every_token)
+    state.setdefault("special", kept.special)
 
 
 def show_example() -> None:
@@ -94,6 +94,7 @@ def choose() -> Choice:
         kept.reference = st.text_area(
             "What is said (optional)",
             key="yours_reference",
+            persist_state="session",
             height=110,
             help="The words that were really spoken. With them every file that says what was "
             "decoded gets a word error rate. Without them, a file's own reference counts.",
@@ -158,6 +159,7 @@ def _reading(kept: Brought) -> None:
     kept.renormalise = st.toggle(
         "Renormalise",
         key="yours_renormalise",
+        persist_state="session",
         help="Divide every row of weights by its sum, instead of refusing files whose rows do not "
         "sum to 1. Right for weights cut to a window; wrong for scores before the softmax.",
     )
@@ -168,6 +170,7 @@ def _reading(kept: Brought) -> None:
             max_value=1_000.0,
             step=5.0,
             key="yours_frame",
+            persist_state="session",
             help="Time of one attention frame in .npy files, which do not say it: hop of the "
             "features times subsampling of the encoder; 10 ms × 4 in most ESPnet recipes.",
         )

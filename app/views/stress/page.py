@@ -15,7 +15,6 @@ from app.controls import collect, decoding, mechanisms, recording, sidebar
 from app.controls import metric as metric_control
 from app.controls import stress as stress_control
 from app.controls.collect import Found
-from app.controls.kept import keep
 from app.controls.recording import Source
 from app.controls.sidebar import NORMALIZERS, Choice
 from app.data import runs, stress_lab
@@ -83,9 +82,9 @@ def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> StressVi
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
     stress_control.restore(view)
-    keep("normalizer", view.normalizer)
-    keep("lab_metric", view.metric)
-    keep("lab_every", view.every)
+    state.setdefault("normalizer", view.normalizer)
+    state.setdefault("lab_metric", view.metric)
+    state.setdefault("lab_every", view.every)
     return view
 
 
@@ -219,6 +218,7 @@ def _which() -> tuple[str, bool]:
         every = st.toggle(
             "Every metric",
             key="lab_every",
+            persist_state="session",
             help="Draw the curves of all other metrics too, each a little smaller.",
         )
     return metric, every
