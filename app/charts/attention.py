@@ -112,7 +112,7 @@ def _said(said: Timing, shown: np.ndarray, palette: Palette) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        line={"color": palette.failure, "width": _width(2.5, len(shown))},
+        line={"color": palette.forced, "width": _width(2.5, len(shown))},
         hoverinfo="skip",
     )
 

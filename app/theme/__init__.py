@@ -45,6 +45,7 @@ class Palette:
     muted: str  # tick labels, units
     grid: str  # lines that only help the eye
     path: str  # the attention path over a map
+    forced: str  # when every token was said, by forced alignment
     failure: str  # outline of a failure's evidence
     speech: str  # stretches with speech
     paper: str  # behind a figure
@@ -57,7 +58,8 @@ LIGHT = Palette(
     muted="#52646d",
     grid="#d9e0e0",
     path="#d97706",
-    failure="#c2410c",
+    forced="#7c3aed",
+    failure="#be123c",
     speech="#0f766e",
     paper="#fbfcfa",
 )
@@ -68,6 +70,7 @@ DARK = Palette(
     muted="#a3b4bb",
     grid="#2b3940",
     path="#fb923c",
+    forced="#c4b5fd",
     failure="#fb7185",
     speech="#5eead4",
     paper="#12191e",
@@ -131,5 +134,13 @@ def sign(verdict: str, speech: bool | None = True) -> Sign:
 
 @cache
 def style_sheet() -> str:
-    """The page's CSS."""
-    return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    """The page's CSS, and the colours of what lies over maps, which the player's legend shows."""
+    names = ("path", "forced", "failure", "speech")
+    colours = "".join(
+        f"--attn-{name}: light-dark({getattr(LIGHT, name)}, {getattr(DARK, name)}); "
+        for name in names
+    )
+    page = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    on_primary = f"light-dark({LIGHT.paper}, {DARK.paper})"  # Streamlit writes white on any colour
+    button = f"button[data-testid=stBaseButton-primary] {{ color: {on_primary}; }}"
+    return f":root {{ {colours}}}\n{button}\n{page}"
