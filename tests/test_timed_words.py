@@ -1,10 +1,11 @@
 """Words with times in the JSON of many programs: nothing that is written is lost."""
 
 import json
+import tracemalloc
 
 import pytest
 
-from analysis.io.timed_words import timed_words
+from analysis.io.timed_words import WordTimesError, timed_words
 from analysis.io.toolkits import from_words
 from analysis.scoring.errors import score
 
@@ -233,3 +234,13 @@ def test_a_file_with_a_byte_order_mark_is_read_and_its_remarks_stay_with_the_map
     found = from_words(b"\xef\xbb\xbf" + json.dumps({"words": words}).encode())
     assert found.tokens == ("the", "old", "man")
     assert found.remarks == ("1 word with a time before the recording starts at 0",)
+
+
+def test_a_long_text_without_times_takes_little_memory():
+    values = {"segments": [{"words": as_words()}, {"text": "a " * 2_000_000}]}
+    tracemalloc.start()
+    with pytest.raises(WordTimesError, match="more than 50000"):
+        timed_words(values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000  # two million words would take a gigabyte

@@ -25,6 +25,7 @@ from typing import Any
 
 from ..signals.token_text import SPECIAL, glue, is_unspaced
 
+MOST_WORDS = 50_000  # that are looked at: five hours of fast speech
 MAX_SECONDS = 86_400.0  # a day
 CLAMPED = 1.0  # seconds before zero that an aligner may err; earlier is no time
 LONGEST_WORD = 20.0  # what lasts longer than this in the middle is not counted in seconds
@@ -69,8 +70,13 @@ def timed_words(values: Any) -> WordTimes:
         Where there are no words, or none has a time.
     """
     counts: Counter[str] = Counter()
-    segments = list(_segments(values, counts))
-    found = [word for segment in segments for word in segment.words]
+    segments: list[_Segment] = []
+    found: list[TimedWord] = []
+    for segment in _segments(values, counts):
+        segments.append(segment)
+        found += segment.words
+        if len(found) > MOST_WORDS:
+            raise WordTimesError(f"words: the file has more than {MOST_WORDS}")
     if not found:
         raise WordTimesError(_nothing(counts, segments))
     found, unit = _in_seconds(found)
@@ -163,7 +169,8 @@ def _segment(item: Mapping[str, Any], counts: Counter[str]) -> _Segment:
     if text is None or not text.strip():
         return _Segment(())
     low, high = _times(item)
-    said = list(text.strip()) if is_unspaced(text) else text.split()
+    text = text.strip()
+    said = list(text[:MOST_WORDS]) if is_unspaced(text[:1000]) else text.split(maxsplit=MOST_WORDS)
     counts["{} of segments that could not be aligned"] += len(said)
     words = (TimedWord(each, None, None, low, high) for each in said if not each.isspace())
     return _Segment(tuple(words), text)
@@ -178,6 +185,8 @@ def _listed(
     words: list[TimedWord] = []
     raw: list[str] = []
     for item in listed:
+        if len(words) > MOST_WORDS:
+            break
         text = _text_of(item) if isinstance(item, Mapping) else None
         if text is None:
             counts["{} without a text {was} left out"] += 1
