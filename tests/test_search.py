@@ -307,24 +307,26 @@ def test_backpointers_keep_only_what_is_wanted():
     maps = torch.arange(12.0).reshape(3, 4)  # step, two recordings with two slots each
     for step, parents in enumerate(([[0, 0], [0, 0]], [[1, 0], [0, 1]], [[1, 1], [1, 0]])):
         tokens = torch.arange(4) + 10 * step
-        history.add(
-            (7, 8), torch.tensor(parents), tokens, -tokens.double(), maps[step].reshape(4, 1, 1)
-        )
+        weights = maps[step].reshape(4, 1, 1)
+        mass = 0.5 * maps[step].reshape(4, 1)  # half of the weight, to know it again
+        history.add((7, 8), torch.tensor(parents), tokens, -tokens.double(), weights, mass)
     wanted = Place(2, 8, 1), Place(1, 7, 0)
     before = [history.trace(place) for place in wanted]
     assert before[0].tokens == (2, 12, 23)
     assert [float(each) for each in before[0].maps] == [2, 6, 10]
     assert before[1].tokens == (1, 10)
     assert [float(each) for each in before[1].maps] == [0, 5]
-    assert history.bytes == 12 * 4
+    assert [float(each) for each in before[0].global_mass] == [1, 3, 5]
+    assert history.bytes == 2 * 12 * 4
     history.prune(wanted)
-    assert history.bytes == 5 * 4
+    assert history.bytes == 2 * 5 * 4
     assert [len(step.weights) for step in history.steps] == [2, 2, 1]
     history.prune(wanted)
     for old, place in zip(before, wanted, strict=True):
         new = history.trace(place)
         assert new.tokens == old.tokens
         assert new.maps == old.maps
+        assert new.global_mass == old.global_mass
 
 
 @pytest.mark.parametrize("atype", ATYPES)

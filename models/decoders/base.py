@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from models.attention.base import Intervention, repeat
@@ -15,13 +14,6 @@ class DecoderStep(NamedTuple):
     weights: Tensor  # (batch, heads, frames), what this step listened to
     state: Any  # to pass to the next step; a tree of batch-first tensors
     global_mass: Tensor | None = None  # (batch, heads) attention to a global token, beside the maps
-
-    @property
-    def maps(self) -> Tensor:
-        """The weights and, if there is a global token, its mass in one more column."""
-        if self.global_mass is None:
-            return self.weights
-        return torch.cat((self.weights, self.global_mass.unsqueeze(-1)), -1)
 
 
 class Decoder(nn.Module):

@@ -25,6 +25,7 @@ class Trace(NamedTuple):
     tokens: tuple[int, ...]
     log_probs: np.ndarray  # (tokens,) float32
     maps: tuple[Tensor, ...]  # (heads, frames) of every token
+    global_mass: tuple[Tensor, ...] | None  # (heads,) of every token, if there is a global token
 
 
 @dataclass
@@ -37,7 +38,34 @@ class SearchStep:
     log_probs: np.ndarray  # (recordings, slots) the decoder's log-probability of that token
     weights: Tensor  # (maps, heads, frames) what the parents listened to
     maps: np.ndarray  # (recordings, slots of parents) index into `weights`, -1 if dropped
+    global_mass: Tensor | None = None  # (maps, heads) attention to a global token, if there is one
     pruned: bool = False  # some maps were dropped
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the maps with their masses."""
+        return self.weights.nbytes + (0 if self.global_mass is None else self.global_mass.nbytes)
+
+
+class _Copies:
+    """Tensors of all steps, copied beside each other.
+
+    Left where they are, each would keep the memory around it from being used again: hundreds of
+    megabytes in a few minutes of speech.
+    """
+
+    def __init__(self) -> None:
+        self._block: Tensor | None = None  # (TOGETHER, ...) for those to come
+        self._filled = 0
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        """A copy of the tensor."""
+        full = self._block is None or self._filled == len(self._block)
+        if full or self._block.shape[1:] != tensor.shape or self._block.dtype != tensor.dtype:
+            self._block, self._filled = tensor.new_empty((TOGETHER, *tensor.shape)), 0
+        kept = self._block[self._filled].copy_(tensor)
+        self._filled += 1
+        return kept
 
 
 class Backpointers:
@@ -50,8 +78,7 @@ class Backpointers:
     def __init__(self) -> None:
         self.steps: list[SearchStep] = []
         self.bytes = 0  # of all maps
-        self._block: Tensor | None = None  # (TOGETHER, maps, heads, frames) for those to come
-        self._filled = 0
+        self._maps, self._masses = _Copies(), _Copies()
 
     def add(
         self,
@@ -60,6 +87,7 @@ class Backpointers:
         tokens: Tensor,
         log_probs: Tensor,
         maps: Tensor,
+        global_mass: Tensor | None = None,
     ) -> None:
         """Note one step.
 
@@ -73,38 +101,33 @@ class Backpointers:
             (recordings * slots,) as in `SearchStep`.
         maps
             (recordings * slots, heads, frames) maps of the parents.
+        global_mass
+            (recordings * slots, heads) what the parents gave to a global token, if there is one.
         """
         rows = {number: row for row, number in enumerate(recordings)}
         shape, index = parents.shape, np.arange(len(maps))
         tokens, log_probs = tokens.cpu().numpy(), log_probs.cpu().numpy()
         choice = (parents.cpu().numpy(), tokens.reshape(shape), log_probs.reshape(shape))
-        self.steps.append(SearchStep(rows, *choice, self._keep(maps), index.reshape(shape)))
-        self.bytes += maps.nbytes
-
-    def _keep(self, maps: Tensor) -> Tensor:
-        """The maps copied beside those of other steps.
-
-        Left where they are, each would keep the memory around it from being used again: hundreds of
-        megabytes in a few minutes of speech.
-        """
-        full = self._block is None or self._filled == len(self._block)
-        if full or self._block.shape[1:] != maps.shape or self._block.dtype != maps.dtype:
-            self._block, self._filled = maps.new_empty((TOGETHER, *maps.shape)), 0
-        kept = self._block[self._filled].copy_(maps)
-        self._filled += 1
-        return kept
+        masses = None if global_mass is None else self._masses.keep(global_mass)
+        kept = (self._maps.keep(maps), index.reshape(shape), masses)
+        self.steps.append(SearchStep(rows, *choice, *kept))
+        self.bytes += self.steps[-1].nbytes
 
     def trace(self, place: Place) -> Trace:
         """Everything about one hypothesis."""
-        slot, tokens, log_probs, maps = place.slot, [], [], []
+        slot, tokens, log_probs, maps, masses = place.slot, [], [], [], []
         for step in reversed(self.steps[: place.step + 1]):
             row = step.rows[place.recording]
             tokens.append(int(step.tokens[row, slot]))
             log_probs.append(step.log_probs[row, slot])
             slot = step.parents[row, slot]
-            maps.append(step.weights[step.maps[row, slot]])
+            kept = step.maps[row, slot]
+            maps.append(step.weights[kept])
+            if step.global_mass is not None:
+                masses.append(step.global_mass[kept])
         log_probs = np.array(log_probs[::-1], np.float32)
-        return Trace(tuple(tokens[::-1]), log_probs, tuple(maps[::-1]))
+        global_mass = tuple(masses[::-1]) if masses else None
+        return Trace(tuple(tokens[::-1]), log_probs, tuple(maps[::-1]), global_mass)
 
     def prune(self, wanted: Iterable[Place]) -> None:
         """Free the maps that are not part of the history of any of the `wanted` hypotheses."""
@@ -123,9 +146,11 @@ class Backpointers:
             renumbered[used] = np.arange(len(used))
             step.maps = np.where(step.maps < 0, -1, renumbered[step.maps])
             if len(used) < len(step.weights):
-                self.bytes -= step.weights.nbytes
+                self.bytes -= step.nbytes
                 step.weights = step.weights[used]
-                self.bytes += step.weights.nbytes
+                if step.global_mass is not None:
+                    step.global_mass = step.global_mass[used]
+                self.bytes += step.nbytes
             step.pruned = True
 
 

@@ -220,9 +220,9 @@ class _Search:
             grown = grown._replace(written=torch.as_tensor(written, device=tokens.device))
         self.growing = grown._replace(previous=tokens)
         chosen = log_probs[rows, tokens]
-        self.history.add(self.recordings, parents, tokens, chosen, step.maps)
+        self.history.add(self.recordings, parents, tokens, chosen, step.weights, step.global_mass)
         self.length += 1
-        self._check_room(step.maps)
+        self._check_room(step.weights)
 
     def _check_room(self, maps: Tensor) -> None:
         """See that there is memory for the maps: those kept, a hypothesis each, and measuring one.
@@ -340,7 +340,6 @@ class _Search:
 
     def _hypothesis(self, ended: _Ended) -> Hypothesis:
         trace = self.history.trace(ended.place)
-        apart = trace.maps[0].shape[-1] > self.width  # the last column is a global token's mass
         frames = self.frames[ended.place.recording]
         return Hypothesis(
             tokens=trace.tokens,
@@ -348,7 +347,7 @@ class _Search:
             weights=together([step[:, :frames] for step in trace.maps]),
             ended=ended.by_itself,
             score=ended.score,
-            global_mass=together([step[:, -1] for step in trace.maps]) if apart else None,
+            global_mass=None if trace.global_mass is None else together(list(trace.global_mass)),
         )
 
     def _places(self) -> Iterator[Place]:
