@@ -2,31 +2,19 @@
 
 import io
 import random
-import shutil
 import struct
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli.console import printable
-from models.audio import (
-    SAMPLE_RATE,
-    AudioError,
-    Recording,
-    containers,
-    ffmpeg,
-    load,
-    resample,
-)
+from models.audio import SAMPLE_RATE, AudioError, load, resample
+from models.audio.resampling import Resampler
 from models.torchaudio_cpu import torchaudio
 from tests.support.recordings import SAMPLES, hum
+from tests.support.sound import encode, warned
 
 FORMATS = (
     ("WAV", "PCM_16"),
@@ -43,16 +31,6 @@ FORMATS = (
     ("MP3", "MPEG_LAYER_III"),
 )
 UNREADABLE = "not an audio file AttnScope can read"
-
-
-def encode(samples: np.ndarray, rate=SAMPLE_RATE, kind="WAV", subtype="PCM_16") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
-    return file.getvalue()
-
-
-def warned(recording: Recording, *words: str) -> bool:
-    return any(all(word in warning for word in words) for warning in recording.warnings)
 
 
 @pytest.fixture(scope="module")
@@ -178,24 +156,6 @@ def test_the_whole_packets_of_a_broken_ogg_page_are_saved(seconds, subtype):
     assert recording.seconds > seconds - 0.2
 
 
-def test_a_streamed_wav_of_unknown_length_is_complete(speech):
-    for size in (0xFFFFFFFF, 0x7FFFFFFF, 0x80000000):
-        content = bytearray(encode(speech))
-        content[40:44] = struct.pack("<I", size)
-        recording = load(bytes(content))
-        assert recording.seconds == pytest.approx(1.5)
-        assert not warned(recording, "early")
-
-
-def test_stereo_is_mixed_down():
-    left, right = hum(1.0), 0.5 * hum(1.0)[::-1]
-    recording = load(encode(np.stack([left, right], axis=1), subtype="FLOAT"))
-    np.testing.assert_allclose(recording.samples, (left + right) / 2, atol=1e-7)
-    assert warned(recording, "stereo mixed down")
-    six = load(encode(np.repeat(left[:, None], 6, axis=1)))
-    assert warned(six, "6 channels mixed down")
-
-
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 44_099])
 def test_other_rates_are_resampled(rate):
     def tone(at: int) -> np.ndarray:
@@ -208,6 +168,17 @@ def test_other_rates_are_resampled(rate):
     np.testing.assert_allclose(recording.samples[:16_000][middle], tone(16_000)[middle], atol=0.01)
     assert warned(recording, f"resampled from {rate} Hz to 16000 Hz")
     assert warned(recording, "nothing above 4 kHz") == (rate == 8_000)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 44_099, 96_000])
+def test_resampling_in_pieces_gives_the_same_as_at_once(rate, monkeypatch):
+    samples = np.random.default_rng(0).standard_normal(3 * rate + 7).astype(np.float32)
+    whole = resample(samples, rate)
+    monkeypatch.setattr("models.audio.resampling.PIECE_SECONDS", 0.31)
+    resampler = Resampler(rate)
+    parts = [resampler.add(part) for part in np.array_split(samples, 23)]
+    pieces = np.concatenate([*parts, resampler.finish()])
+    np.testing.assert_allclose(pieces, whole, atol=1e-5)
 
 
 def test_resampling_removes_what_would_fold_back():
@@ -237,14 +208,6 @@ def test_too_short_and_too_long_are_refused_with_the_limit():
     assert load(encode(hum(2.5)), max_seconds=2.5).seconds == 2.5
 
 
-def test_a_header_that_announces_hours_is_refused_before_decoding(monkeypatch):
-    content = bytearray(encode(hum(1.0), kind="FLAC"))
-    content[21] |= 0x0F  # STREAMINFO: total samples, its four highest bits
-    monkeypatch.setattr("models.audio._read", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(AudioError, match="limit of 600 s"):
-        load(bytes(content))
-
-
 @pytest.mark.parametrize("rate", [1, 100, 3_999, 400_000])
 def test_impossible_sample_rates_are_refused(rate):
     content = bytearray(encode(hum(1.0)))
@@ -268,54 +231,6 @@ def test_the_samples_are_read_without_complaint():
         recording = load(path)
         assert not warned(recording, "early")
         assert not warned(recording, "no speech")
-
-
-# --- FFmpeg ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=["m4a", "webm", "aiff", "caf", "aac"])
-def other_container(request, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("ffmpeg")
-    soundfile.write(folder / "in.wav", hum(2.0), 48_000)
-    path = folder / f"out.{request.param}"
-    command = ["ffmpeg", "-v", "error", "-i", folder / "in.wav", path]
-    subprocess.run(command, check=True)
-    return path
-
-
-def test_other_containers_are_read_by_ffmpeg(other_container):
-    for source in (other_container, other_container.read_bytes()):
-        recording = load(source)
-        assert recording.seconds == pytest.approx(hum(2.0).size / 48_000, abs=0.08)
-        assert not warned(recording, "early")
-    with pytest.raises(AudioError, match=r"limit of 0\.2 s"):
-        load(other_container, max_seconds=0.2)
-
-
-def test_without_ffmpeg_the_message_says_so(other_container, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(AudioError, match="only where FFmpeg is installed"):
-        load(other_container)
-
-
-def test_a_webm_cut_short_is_decoded_with_a_warning(tmp_path):
-    soundfile.write(tmp_path / "in.wav", hum(2.0), 16_000)
-    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "in.wav", tmp_path / "out.webm"]
-    subprocess.run(command, check=True)
-    content = (tmp_path / "out.webm").read_bytes()
-    assert warned(load(content[: len(content) // 2]), "ends early")
-
-
-def test_ffmpeg_that_takes_too_long_is_stopped(other_container, monkeypatch):
-    monkeypatch.setattr(ffmpeg, "TIMEOUT", 1e-4)
-    with pytest.raises(AudioError, match=UNREADABLE):
-        load(other_container)
-
-
-@pytest.mark.parametrize("start", [b"\x1a\x45\xdf\xa3", b"caff", b"\0\0\0\x18ftypM4A "])
-def test_a_file_that_only_looks_like_another_container(start):
-    with pytest.raises(AudioError, match=UNREADABLE):
-        load(start + bytes(500))
 
 
 # --- whatever the bytes are -----------------------------------------------------------------------
@@ -363,30 +278,7 @@ def test_a_recording_of_odd_rate_needs_little_memory():
     assert resample(np.zeros(37_199 * 2, np.float32), 37_199).size == pytest.approx(32_000, abs=2)
 
 
-def test_containers_are_told_by_content():
-    assert containers.identify(io.BytesIO(b"\xff\xf1\x50\x80")) is containers.AAC
-    assert containers.identify(io.BytesIO(b"\xff\xfb\x90\x00")) is containers.MP3
-    assert containers.identify(io.BytesIO(b"\xff")) is None
-
-
 def test_torchaudio_works_beside_any_torch():
     """What the project uses of torchaudio; its C++ operators may be missing."""
     assert torchaudio.functional.resample.__module__.startswith("torchaudio")
     assert torchaudio.transforms.MelSpectrogram.__module__.startswith("torchaudio")
-
-
-def test_a_decoder_that_talks_is_not_heard(monkeypatch, capfd):
-    """MP3s whose first frames refer to what was cut off before them are read without complaint."""
-    noise = np.random.default_rng(0).normal(size=2 * SAMPLE_RATE) * 0.1
-    whole = encode(noise, kind="MP3", subtype="MPEG_LAYER_III")
-    frames = [place for place in range(len(whole) - 1) if whole[place : place + 2] == whole[:2]]
-
-    def seconds(threads: int) -> list[float]:
-        monkeypatch.setattr(threading, "active_count", lambda: threads)
-        return [load(whole[place:]).seconds for place in frames[1:12]]
-
-    found = seconds(2)
-    assert "too large" in capfd.readouterr().err, "beside other threads nothing may be hidden"
-    assert seconds(1) == found
-    print("after", file=sys.stderr)
-    assert capfd.readouterr().err == "after\n"

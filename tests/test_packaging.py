@@ -27,6 +27,7 @@ PINS = {
     "plotly": "7.1.0",
     "pandas": "3.1.1",
     "jiwer": "4.0.0",
+    "av": "18.1.0",
     "soundfile": "0.14.0",
     "safetensors": "0.8.0",
 }

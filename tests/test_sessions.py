@@ -2,8 +2,6 @@
 
 import io
 import os
-import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -33,6 +31,7 @@ from tests.support.dashboard import (
     wait_until_idle,
 )
 from tests.support.recordings import hum
+from tests.support.sound import mux
 
 SESSIONS = 10
 UPLOADS = ROOT / "tests" / "support" / "upload_main.py"  # no sample is decoded before the upload
@@ -222,30 +221,21 @@ def tree(folder: Path) -> set[str]:
     return found
 
 
-def converted(content: bytes, form: list[str], folder: Path, name: str) -> bytes:
-    """Through FFmpeg into another format."""
-    path = folder / name
-    command = ["ffmpeg", "-v", "error", "-f", "wav", "-i", "pipe:0", *form, str(path)]
-    subprocess.run(command, input=content, check=True)
-    return path.read_bytes()
-
-
-def uploads(folder: Path) -> dict[str, bytes]:
-    """One of each way in: read here, read by FFmpeg, too large for memory, damaged."""
-    assert shutil.which("ffmpeg"), "FFmpeg is needed (Debian: apt-get install ffmpeg)"
-    plain = voice(2)
+def uploads() -> dict[str, bytes]:
+    """Samples as they are, several codecs, too large for memory, damaged."""
+    plain, sound = voice(2), hum(2.0, 48_000)
     return {
         "plain.wav": plain,
         "long.wav": wav(hum(60.0)),  # 1.9 MB: servers keep such uploads in temporary files
-        "music.mp3": converted(plain, ["-c:a", "libmp3lame"], folder, "x.mp3"),
-        "phone.m4a": converted(plain, ["-c:a", "aac"], folder, "x.m4a"),
-        "clip.webm": converted(plain, ["-c:a", "libopus"], folder, "x.webm"),
+        "music.mp3": mux(sound, 48_000, "mp3", "libmp3lame"),
+        "phone.m4a": mux(sound, 48_000, "mp4", "aac"),
+        "clip.webm": mux(sound, 48_000, "webm", "libopus"),
         "broken.wav": plain[:30],
     }
 
 
-def test_nothing_of_an_upload_is_ever_on_disk(browser, server, tmp_path):
-    brought = uploads(tmp_path)
+def test_nothing_of_an_upload_is_ever_on_disk(browser, server):
+    brought = uploads()
     places = (server.home, server.tmp)
     with visitor(browser, f"{server.address}/?variants=ctc") as page:
         bring_another(page, "first.wav", voice(1))  # whatever a first run leaves is no upload

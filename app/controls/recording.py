@@ -86,8 +86,9 @@ def choose(samples: Mapping[str, Sample]) -> Source:
             on_change=_keep,
             args=(kind,),
             max_upload_size=50,
-            help="WAV, FLAC, OGG/Opus or MP3, up to 10 minutes and 50 MB. It stays in memory, "
-            "is seen by nobody else and is gone when you close the page.",
+            help="WAV, FLAC, OGG/Opus, MP3, M4A, WebM and most other kinds, videos with sound; "
+            "up to 10 minutes and 50 MB. It stays in memory, is seen by nobody else and is gone "
+            "when you close the page.",
         )
     else:
         st.audio_input(

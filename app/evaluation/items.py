@@ -4,20 +4,23 @@ Everything here is a stream: a manifest of a hundred thousand lines is never hel
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from analysis.cli.console import printable
-from models.audio.containers import identify
+from models.audio import SUFFIXES
 from models.corpora.corpus import Remarks, Utterance, iterate_manifest
 from models.corpora.kaldi import is_kaldi
 from models.corpora.librispeech import is_librispeech
 from models.corpora.utterance import is_litter
 from models.stress import lasts
 
-AUDIO = frozenset((".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".m4a", ".webm", ".aac"))
+TEXT_BYTES = 4096  # looked at to tell a manifest from a recording
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of text that has zero bytes
+CONTROL_CHARACTERS = re.compile(rb"[\0-\x08\x0e-\x1f]")
 SHARD_SECONDS = 240.0  # audio of a shard: seconds of work, which is what a killed run may lose
 SHARD_ITEMS = 64  # recordings of a shard at most
 UNKNOWN_SECONDS = 5.0  # taken for a recording whose length the manifest does not tell
@@ -110,17 +113,18 @@ def read_items(
 
 
 def is_recording(path: Path) -> bool:
-    """Whether this is one recording, whatever its name; nothing that is not there is one."""
+    """Whether this is one recording, whatever its name: manifests are text, recordings are not."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return identify(file) is not None
+        head = file.read(TEXT_BYTES)
+    return not head.startswith(UTF_16) and bool(CONTROL_CHARACTERS.search(head))
 
 
 def _recordings(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.suffix.lower() in AUDIO and not is_litter(inside) and path.is_file():
+        if path.suffix.lower() in SUFFIXES and not is_litter(inside) and path.is_file():
             name = inside.as_posix()
             yield Item(name, (Utterance(name, path, ""),), None)
 

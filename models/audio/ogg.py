@@ -1,10 +1,10 @@
 """Ogg pages (RFC 3533): whether a stream was cut off, and what of its last page can be saved."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from io import BytesIO
-from typing import BinaryIO
+
+from models.audio.view import View
 
 LONGEST_PAGE = 65_307  # bytes
 HEADER = 27  # bytes before the segment table
@@ -15,46 +15,44 @@ END_OF_STREAM = 4  # flag
 class Page:
     """The last page of a file, possibly incomplete."""
 
-    start: int  # byte of the file
+    start: int  # byte of the view
     flags: int
     segments: bytes  # lengths of the body's segments; one below 255 ends a packet
     complete: bool  # header, table and body are all there
 
 
-def ends_early(file: BinaryIO) -> bool:
+def ends_early(view: View) -> bool:
     """Whether the last page is incomplete or lacks the end-of-stream flag."""
-    page = _last_page(file)
+    page = _last_page(view)
     return page is None or not page.complete or not page.flags & END_OF_STREAM
 
 
-def mend(file: BinaryIO) -> BinaryIO:
-    """A copy whose incomplete last page holds just the packets that are whole.
+def mend(view: View) -> View:
+    """The view with an incomplete last page reduced to the packets of it that are whole.
 
     Decoders drop an incomplete page, which is a second of Opus and four of Vorbis.
     """
-    page = _last_page(file)
-    file.seek(0)
-    content = file.read()
+    page = _last_page(view)
     if page is None or page.complete:
-        return BytesIO(content)
-    body = page.start + HEADER + len(page.segments)
+        return view
+    content = view.at(page.start, LONGEST_PAGE)
+    body = HEADER + len(page.segments)
     kept = _whole_packets(page.segments, len(content) - body)
+    end = view.start + page.start
     if not kept:
-        return BytesIO(content[: page.start])
-    header = bytearray(content[page.start : page.start + HEADER])
+        return replace(view, end=end)
+    header = bytearray(content[:HEADER])
     header[5] &= ~END_OF_STREAM  # or Opus would take the position of the whole page's end for true
     header[22:26] = bytes(4)  # the checksum counts as zero in itself
     header[26] = len(kept)
     mended = bytes(header) + kept + content[body : body + sum(kept)]
     checksum = struct.pack("<I", _checksum(mended))
-    return BytesIO(content[: page.start] + mended[:22] + checksum + mended[26:])
+    return replace(view, end=end, tail=mended[:22] + checksum + mended[26:])
 
 
-def _last_page(file: BinaryIO) -> Page | None:
-    end = file.seek(0, 2)
-    first = max(0, end - LONGEST_PAGE)
-    file.seek(first)
-    tail = file.read()
+def _last_page(view: View) -> Page | None:
+    first = max(0, view.size - LONGEST_PAGE)
+    tail = view.at(first, LONGEST_PAGE)
     start = tail.rfind(b"OggS")
     if start < 0:
         return None
