@@ -61,6 +61,7 @@ def listened(
     """A map whose rows listen around the given seconds."""
     times = (np.arange(round(seconds / FRAME)) + 0.5) * FRAME
     rows = np.exp(-(((times - np.asarray(places)[:, None]) / width) ** 2) / 2) + 2e-4
+    optional = {"speech": np.ones(rows.shape[1], bool)} | optional  # somebody speaks all the time
     return Alignment.from_arrays(rows / rows.sum(axis=1, keepdims=True), words, FRAME, **optional)
 
 
