@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def variants(folder: Path | None = None) -> list[VariantInfo]:
 def _info(name: str, family: str, title: str, paper: str, folder: Path) -> VariantInfo:
     path = folder / f"{'encoder' if name == CTC else name}.safetensors"
     try:
-        card = checkpoint.read_card(path) if path.exists() else None
+        card = _card(path) if path.exists() else None
     except CheckpointError:
         card = None  # a broken card is reported by load_variant, when the variant is asked for
     parameters = card.training.get("parameters") if card else None
@@ -91,15 +92,12 @@ def load_variant(name: str, folder: Path | None = None) -> Variant:
         Where the name is unknown, or its checkpoint is missing, damaged or of another encoder.
     """
     folder = checkpoint_folder(folder)
-    info = next((info for info in variants(folder) if info.name == name), None)
-    if info is None:
-        known = ", ".join(info.name for info in variants(folder))
-        raise CheckpointError(f"there is no variant {name!r}; there are {known}")
-    other = next(
-        (recogniser for recogniser in external.listed(folder) if recogniser.name == name), None
-    )
-    if other is not None and info.family == other.toolkit:
-        return external.load(other)
+    infos = {info.name: info for info in variants(folder)}
+    if name not in infos:
+        raise CheckpointError(f"there is no variant {name!r}; there are {', '.join(infos)}")
+    info = infos[name]
+    if info.own_encoder:
+        return external.load(next(o for o in external.listed(folder) if o.name == name))
     encoder_path = folder / "encoder.safetensors"
     if name == CTC:
         return Variant(info, Alphabet(_card(encoder_path).alphabet), None)
@@ -124,6 +122,13 @@ def load_variant(name: str, folder: Path | None = None) -> Variant:
 def _card(path: Path) -> Card:
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint {path.name} in {path.parent.name}/")
+    versions = checkpoint.version(path.with_suffix(".json"))
+    return _read_card(path, versions) if versions else checkpoint.read_card(path)
+
+
+@lru_cache(maxsize=256)
+def _read_card(path: Path, versions: tuple[checkpoint.Version, ...]) -> Card:
+    """The card beside a checkpoint, read again only where its file was written anew."""
     return checkpoint.read_card(path)
 
 

@@ -20,10 +20,10 @@ ARROWS = {
     "cli": "analysis comparison evaluation export formatting models report",
     "views": "analysis charts comparison components controls data evaluation export "
     "links markup models presentation templates theme",
-    "controls": "analysis data evaluation links markup models presentation theme",
+    "controls": "analysis comparison data evaluation links markup models presentation theme",
     "links": "data evaluation models",
     "presentation": "charts comparison data export markup models templates theme",
-    "data": "analysis charts comparison evaluation models theme",
+    "data": "analysis charts comparison evaluation models",
     "report": "analysis charts comparison evaluation formatting markup models templates theme",
     "export": "analysis charts comparison evaluation models theme",
     "evaluation": "analysis comparison lifeline models",

@@ -44,6 +44,23 @@ def test_without_checkpoints_variants_are_listed_as_untrained(tmp_path):
     assert all(info.checkpoint is None and info.card is None for info in variants(tmp_path))
 
 
+def test_a_card_is_read_once_and_again_where_it_was_written_anew(folder, monkeypatch):
+    read = []
+    real = checkpoint.read_card
+    monkeypatch.setattr(checkpoint, "read_card", lambda path: read.append(path.stem) or real(path))
+    first = variants(folder)
+    assert sorted(read) == sorted(
+        "encoder" if info.name == "ctc" else info.name for info in first if info.checkpoint
+    )
+    load_variant("location", folder)
+    assert variants(folder) == first
+    assert len(read) == len(set(read))
+    path = folder / "location.safetensors"
+    checkpoint.write_card(replace(real(path), scores={"dev_wer": 0.125}), path)
+    (info,) = (info for info in variants(folder) if info.name == "location")
+    assert info.card.scores == {"dev_wer": 0.125}
+
+
 def test_weights_come_back_within_half_precision(checkpoints):
     decoder = load_variant("location", checkpoints).decoder
     stored = load_file(checkpoints / "location.safetensors")

@@ -1,10 +1,10 @@
-"""Buttons to the page before and the page after."""
+"""Buttons that turn the pages of a list."""
 
 import streamlit as st
 
 
-def turn_pages(key: str, page: int, pages: int, what: str, told: str) -> None:
-    """Buttons to the page before and the page after, and where one is.
+def turn_pages(key: str, page: int, pages: int, what: str, position: str) -> None:
+    """Draw buttons to the page before and the page after, and between them the position.
 
     Parameters
     ----------
@@ -12,7 +12,7 @@ def turn_pages(key: str, page: int, pages: int, what: str, told: str) -> None:
         Under which the session state has the number of the page.
     what
         Stands on a page, for the help of the buttons.
-    told
+    position
         Which page of how many, as Markdown.
     """
     turns = (("Back", -1, "chevron_left", "before"), ("On", 1, "chevron_right", "after"))
@@ -27,4 +27,4 @@ def turn_pages(key: str, page: int, pages: int, what: str, told: str) -> None:
                 icon=f":material/{sign}:",
                 help=f"The {what} {side} these.",
             )
-        st.markdown(told)
+        st.markdown(position)

@@ -17,9 +17,9 @@ from app.charts.interval import Rate, interval_figure
 from app.charts.scatter import scatter_figure
 from app.components.picker import picker
 from app.controls import collect
-from app.controls import metric as metric_control
 from app.controls import runs as run_control
 from app.controls.collect import Found
+from app.controls.metrics_table import choose_metric
 from app.controls.pager import turn_pages
 from app.data import run_scores, runs, sample_run
 from app.data.metrics import METRICS
@@ -287,7 +287,7 @@ def _axes(shown: Shown) -> tuple[str, str | None]:
     if state.s_variant not in variants:
         state.s_variant = None
     with st.container(horizontal=True):
-        metric = metric_control.choose("s_metric")
+        metric = choose_metric("s_metric")
         variant = st.selectbox(
             "Mechanism",
             variants,

@@ -17,10 +17,10 @@ from app.comparison import VariantResult
 from app.components.player import CONTAINER, player
 from app.controls import collect
 from app.controls.collect import Found
+from app.controls.metrics_table import table
 from app.controls.sidebar import Choice
 from app.data import decoding
 from app.data.decoding import Request, Store
-from app.data.metrics import table
 from app.data.runs import Heard
 from app.data.samples import Sample
 from app.markup import cards

@@ -10,10 +10,10 @@ from app import charts
 from app.charts.config import PLOT
 from app.comparison import VariantResult
 from app.components.player import CONTAINER, player
-from app.controls import collect, yours
+from app.controls import collect, metrics_table, yours
 from app.controls.collect import Found
 from app.controls.yours import FILE_MB, LINK, Choice
-from app.data import decoding, example, metrics, uploads
+from app.data import decoding, example, uploads
 from app.data.decoding import Outcome
 from app.markup import cards
 from app.markup.markdown import escape_markdown
@@ -186,7 +186,7 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
             st.html(legend())
         _heads(shown, results)
     if results:
-        metrics.table(results, choice.normalizer, metrics.FILES)
+        metrics_table.table(results, choice.normalizer, metrics_table.FILES)
     _notes(shown)
 
 

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from app.charts.config import PLOT
 from app.charts.curves import Curve, Ladder, curves_figure
 from app.controls import collect, decoding, mechanisms, recording, sidebar
-from app.controls import metric as metric_control
 from app.controls import stress as stress_control
 from app.controls.collect import Found
+from app.controls.metrics_table import choose_metric
 from app.controls.recording import Source
 from app.controls.sidebar import NORMALIZERS, Choice
 from app.data import runs, stress_lab
@@ -214,7 +214,7 @@ def _axis(experiment: Experiment, name: str) -> str:
 
 def _which() -> tuple[str, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric = metric_control.choose("lab_metric")
+        metric = choose_metric("lab_metric")
         every = st.toggle(
             "Every metric",
             key="lab_every",
