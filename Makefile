@@ -12,13 +12,15 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install
 CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint wheel docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run    start the dashboard and print its address (PORT=8600 for another port)"
 	@echo "make test   run every test (JOBS=3 processes)"
 	@echo "make lint   check style with ruff and types with mypy"
+	@echo "make wheel  build the library of analysis/ as a wheel and an sdist in dist/"
+	@echo "make docs   write pages about the library's modules to site/"
 	@echo "make clean  remove $(VENV) and caches"
 
 run: $(VENV)/run.stamp
@@ -33,8 +35,17 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+wheel: $(VENV)/test.stamp
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+
+# Pages of every module that is not private; a docstring that cannot be rendered is an error.
+docs: $(VENV)/test.stamp
+	rm -rf site
+	$(BIN)/python -m docs.make_api
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/created.stamp:
 	@for python in $(CANDIDATES); do \
@@ -50,6 +61,9 @@ $(VENV)/created.stamp:
 $(VENV)/run.stamp: requirements.txt $(VENV)/created.stamp
 	@echo "Installing requirements.txt (once; PyTorch is large, this can take minutes) ..."
 	@$(PIP) -r requirements.txt
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m app "$$@"\n' "$(CURDIR)" \
+	    "$(CURDIR)/$(BIN)/python" > $(BIN)/attnscope
+	@chmod +x $(BIN)/attnscope
 	@touch $@
 
 $(VENV)/test.stamp: $(wildcard requirements-*.txt) $(VENV)/run.stamp

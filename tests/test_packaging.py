@@ -196,7 +196,8 @@ def test_the_attention_of_the_readme_needs_no_other_edit(tmp_path):
     """The README's class, pasted into a file of a copy, is listed and can attend."""
     for folder in ("analysis", "app", "models"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    _, section = (ROOT / "README.md").read_text().split("## Your own attention\n")
+    code = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)[1]
     (tmp_path / "models" / "attention" / "bilinear.py").write_text(code)
     attend = (
         "import torch; from models.attention import build, mechanisms\n"
