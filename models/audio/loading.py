@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from analysis.cli.console import printable
 from analysis.signals.speech_activity import speech_frames
 from models.audio.channels import Mixdown
-from models.audio.reader import Block, Reader, UnfinishedError, open_all
+from models.audio.reader import Reader, SampleBlock, UnfinishedError, open_all
 from models.audio.recording import (
     FRAME_SECONDS,
     MAX_SECONDS,
@@ -159,14 +159,14 @@ def _decode(
     return body
 
 
-def _new_section(reader: Reader, block: Block, name: str) -> _Section:
+def _new_section(reader: Reader, block: SampleBlock, name: str) -> _Section:
     channels = block.samples.shape[1]
     check_format(name, block.rate, channels)
     rate = reader.original_rate or block.rate
     return _Section(Mixdown(channels, block.rate), Resampler(block.rate), rate)
 
 
-def _continues(section: _Section, block: Block) -> bool:
+def _continues(section: _Section, block: SampleBlock) -> bool:
     mixdown = section.mixdown
     return (mixdown.rate, mixdown.channels) == (block.rate, block.samples.shape[1])
 

@@ -71,7 +71,7 @@ class UnfinishedError(UnreadableError):
 
 
 @dataclass(frozen=True)
-class Block:
+class SampleBlock:
     """Samples that follow each other."""
 
     samples: np.ndarray  # (frames, channels) float32
@@ -83,7 +83,7 @@ class Opened:
     """A file whose sound is certain to be sound."""
 
     reader: "Reader"
-    blocks: Iterator[Block]
+    blocks: Iterator[SampleBlock]
 
 
 def open_all(file: BinaryIO) -> Iterator[Opened]:
@@ -194,7 +194,7 @@ class Reader:
         extra = self.track.codec_context.extradata or b""
         return int.from_bytes(extra[12:16], "little") if extra[:8] == b"OpusHead" else None
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[SampleBlock]:
         """Everything that can be decoded.
 
         Raises
@@ -328,20 +328,20 @@ def _container(view: View, demuxer: str | None) -> InputContainer:
         raise UnreadableError("FFmpeg does not know it") from error
 
 
-def _gathered(frames: Iterable[AudioFrame]) -> Iterator[Block]:
+def _gathered(frames: Iterable[AudioFrame]) -> Iterator[SampleBlock]:
     """Blocks of at least `BLOCK_VALUES`, except where the rate or the channels change."""
     pieces: list[np.ndarray] = []
     form, values = (0, 0), 0  # rate, channels; of the pieces
     for frame in frames:
         piece = _floats(frame)
         if pieces and (values >= BLOCK_VALUES or form != (frame.sample_rate, piece.shape[1])):
-            yield Block(np.concatenate(pieces), form[0])
+            yield SampleBlock(np.concatenate(pieces), form[0])
             pieces, values = [], 0
         form = frame.sample_rate, piece.shape[1]
         pieces.append(piece)
         values += piece.size
     if pieces:
-        yield Block(np.concatenate(pieces), form[0])
+        yield SampleBlock(np.concatenate(pieces), form[0])
 
 
 def _floats(frame: AudioFrame) -> np.ndarray:
