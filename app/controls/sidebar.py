@@ -96,8 +96,8 @@ def choose_normalizer() -> str:
         "any script and apostrophes inside words stay, the rest becomes space. “english”: basic, "
         "and contractions opened, numbers and titles written out, fillers (uh, um, ...) left out, "
         "British spellings made American. Both leave out marks that nobody said, as [noise], "
-        "<unk>, {cough} or (laughter); “...-with-marks” count them as words. “whisper-english”: "
-        "Whisper's own, for comparison with the Open ASR Leaderboard.",
+        "<unk>, {cough} or (laughter); “basic-with-marks” and “english-with-marks” count them as "
+        "words. “whisper-english”: Whisper's own, for comparison with the Open ASR Leaderboard.",
     )
 
 
