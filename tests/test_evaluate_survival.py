@@ -156,6 +156,22 @@ def test_another_run_in_the_folder_is_refused(settings, tmp_path, monkeypatch, c
     evaluate(plan)  # what was there is still whole
 
 
+def test_a_run_from_before_an_option_existed_goes_on_with_its_default(
+    settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pool, "decode_shard", fake_part)
+    plan = Plan(lambda: iter(plain_items(2)), settings, tmp_path / "run", workers=1)
+    evaluate(plan)
+    path = plan.out / "run.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["search"]["word_bonus"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    evaluate(plan)
+    search = replace(settings.search, word_bonus=1.0)
+    with pytest.raises(RunError, match="differs in the search options"):
+        evaluate(replace(plan, settings=replace(settings, search=search)))
+
+
 @pytest.mark.parametrize(
     ("name", "change", "place"),
     [

@@ -91,6 +91,8 @@ def _refuse_others(folder: RunStore, now: dict[str, Any]) -> None:
     if folder.settings.exists():
         before = load_settings(folder.path)
         before.pop("name", None)
+        # a run from before an option existed searched with the option's default
+        before["search"] = Settings(()).to_json()["search"] | before["search"]
         if other := difference(before, now):
             raise RunError(f"{name} holds a run that differs in {other}; use another --out")
         return
