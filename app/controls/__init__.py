@@ -2,7 +2,7 @@
 
 Streamlit keeps the values: every shared control has ``persist_state="session"``, and controls of
 the same key on several pages show one value. A page gives a key its first value, from the address,
-with ``setdefault`` before the control is drawn.
+with `initial` before the control is drawn.
 
 The address is written by `app.links`, not by Streamlit's ``bind="query-params"``. That would name
 every parameter as its control, write a choice of several as repeated parameters

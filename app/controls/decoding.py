@@ -4,19 +4,19 @@ from typing import Any
 
 import streamlit as st
 
+from app.controls.initial import initial
 from models.decoding.options import Option, SearchOptions, Value, decoding_options
 
 
 def restore(options: SearchOptions) -> None:
     """Give every control that has no value yet the one from `options`."""
-    state = st.session_state
     for option in decoding_options():
         value = getattr(options, option.name)
         if option.usual is None:
-            state.setdefault(option.address, value)
+            initial(option.address, value)
         else:
-            state.setdefault(_switch(option), value is not None)
-            state.setdefault(option.address, value or option.usual)
+            initial(_switch(option), value is not None)
+            initial(option.address, value or option.usual)
 
 
 def forget() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.controls.initial import initial
 from models.variant import VariantInfo
 
 FAMILIES = {"ctc": "CTC", "espnet": "ESPnet"}
@@ -14,7 +15,7 @@ def restore(infos: Sequence[VariantInfo], wanted: Sequence[str] | None) -> None:
     for family, members in by_family(infos).items():
         names = [info.name for info in members if info.checkpoint]
         chosen = [name for name in names if wanted is None or name in wanted]
-        st.session_state.setdefault(f"family {family}", chosen)
+        initial(f"family {family}", chosen)
 
 
 def forget() -> None:

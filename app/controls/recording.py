@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.controls import runs as run_control
+from app.controls.initial import initial
 from app.data import decoding, runs
 from app.data.runs import Heard
 from app.data.samples import Sample
@@ -47,8 +48,8 @@ def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | No
         state.setdefault("source", RUN)
     state.setdefault("heard", None)
     state.setdefault("kept", {})  # kind -> Source, so that another page still has the upload
-    state.setdefault("source", "Sample" if samples else "Upload")
-    state.setdefault("sample", wanted or next(iter(samples), None))
+    initial("source", "Sample" if samples else "Upload")
+    initial("sample", wanted or next(iter(samples), None))
 
 
 def turn_to(heard: Heard) -> None:
@@ -194,7 +195,7 @@ def reference(source: Source) -> str | None:
     name, text = _said(source)
     if source.digest:  # what was written before there was a recording is of the first one
         text = st.session_state.pop(f"reference {source.kind}", text)
-    st.session_state.setdefault(f"reference {name}", text)
+    initial(f"reference {name}", text)
     text = st.text_area(
         "What is said (optional)",
         key=f"reference {name}",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.controls.initial import initial
 from app.data import runs, sample_run
 from app.data.runs import Run
 from app.evaluation import RunError
@@ -19,7 +20,7 @@ KEY = "run"  # of the control on pages about sets, which keep their choice toget
 def restore(wanted: str | None, library: Mapping[str, Run], key: str = KEY) -> None:
     """Choose the wanted run, or the one chosen last, where none is chosen yet."""
     state = st.session_state
-    state.setdefault(key, wanted)
+    initial(key, wanted)
     if state[key] not in library:
         state[key] = next(iter(library), None)
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from analysis.scoring.errors import NORMALISERS
 from app.controls import decoding, mechanisms, recording
+from app.controls.initial import initial
 from app.controls.recording import Source
 from app.data import runs
 from app.data.samples import Sample
@@ -41,10 +42,10 @@ def restore(
     recording.restore(view.sample, samples, heard)
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
-    state.setdefault("normalizer", view.normalizer)
-    state.setdefault("every_token", view.every_token)
-    state.setdefault("special", view.special)
-    state.setdefault("blink", list(view.blink))
+    initial("normalizer", view.normalizer)
+    initial("every_token", view.every_token)
+    initial("special", view.special)
+    initial("blink", list(view.blink))
 
 
 def sidebar(samples: Mapping[str, Sample], infos: Sequence[VariantInfo]) -> Choice:

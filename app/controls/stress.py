@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.controls.initial import initial
 from app.data import stress_lab
 from app.links import stress as stress_links
 from app.links.stress import MOST, StressView
@@ -26,8 +27,8 @@ def restore(view: StressView) -> None:
     state = st.session_state
     if view.levels:
         state.setdefault(f"lab_levels_{view.stress}", _texts(view.levels))
-    state.setdefault("lab_stress", view.stress)
-    state.setdefault("lab_gap", view.gap)
+    initial("lab_stress", view.stress)
+    initial("lab_gap", view.gap)
 
 
 def choose() -> Chosen:
@@ -58,7 +59,7 @@ def choose() -> Chosen:
 def _levels(name: str) -> list[str]:
     scale, stress, state = stress_lab.SCALES[name], STRESSES[name], st.session_state
     key = f"lab_levels_{name}"
-    state.setdefault(key, _texts(scale.usual))
+    initial(key, _texts(scale.usual))
     offered = _texts(stress_lab.in_order(name, (*scale.usual, *scale.more)))
     own = [text for text in state[key] if text not in offered]
     return st.multiselect(

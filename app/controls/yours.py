@@ -8,6 +8,7 @@ import streamlit as st
 from analysis.io import toolkits
 from analysis.io.toolkits import ReadOptions
 from app.controls import sidebar
+from app.controls.initial import initial
 from app.data import example
 from app.data.uploads import FILES, NAMELESS, File
 from app.links.compare import View
@@ -58,13 +59,12 @@ def restore(params: Mapping[str, str]) -> None:
     kept = brought()
     if new and params.get("example") == LINK["example"]:
         show_example()
-    state = st.session_state
-    state.setdefault("yours_reference", kept.reference)
-    state.setdefault("yours_renormalise", kept.renormalise)
-    state.setdefault("yours_frame", round(1000 * kept.frame_seconds, 3))
-    state.setdefault("normalizer", kept.normalizer)
-    state.setdefault("every_token", kept.every_token)
-    state.setdefault("special", kept.special)
+    initial("yours_reference", kept.reference)
+    initial("yours_renormalise", kept.renormalise)
+    initial("yours_frame", round(1000 * kept.frame_seconds, 3))
+    initial("normalizer", kept.normalizer)
+    initial("every_token", kept.every_token)
+    initial("special", kept.special)
 
 
 def show_example() -> None:

@@ -14,6 +14,7 @@ from app.charts.curves import Curve, Ladder, curves_figure
 from app.controls import collect, decoding, mechanisms, recording, sidebar
 from app.controls import stress as stress_control
 from app.controls.collect import Found
+from app.controls.initial import initial
 from app.controls.metrics_table import choose_metric
 from app.controls.recording import Source
 from app.controls.sidebar import NORMALIZERS, Choice
@@ -82,9 +83,9 @@ def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> StressVi
     mechanisms.restore(infos, view.variants)
     decoding.restore(view.options)
     stress_control.restore(view)
-    state.setdefault("normalizer", view.normalizer)
-    state.setdefault("lab_metric", view.metric)
-    state.setdefault("lab_every", view.every)
+    initial("normalizer", view.normalizer)
+    initial("lab_metric", view.metric)
+    initial("lab_every", view.every)
     return view
 
 
