@@ -141,7 +141,7 @@ def test_a_recording_of_a_run_stays_in_the_address(page, real, monkeypatch, name
 def test_what_led_to_a_recording_is_what_is_looked_at(page, real, monkeypatch):
     monkeypatch.setenv(runs.FOLDER, str(real))
     run = runs.library()["hums"]
-    page.session_state.heard = runs.Heard(run, "u0", "ctc")
+    page.session_state.heard = runs.RunRecording(run, "u0", "ctc")
     page.session_state.source = "Run"
     page.run()
     assert without_errors(page)

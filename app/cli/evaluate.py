@@ -16,7 +16,7 @@ from app.cli.common import chosen_variants, note_without_effect, search_options
 from models.stress import STRESSES
 
 if TYPE_CHECKING:
-    from app.evaluation import Item, Outcome, Settings
+    from app.evaluation import Item, RunOutcome, Settings
     from models.corpora.remarks import Remarks
 
 
@@ -199,7 +199,7 @@ def _run(
     return outcome.decoded > 0
 
 
-def _report(outcome: Outcome, json: str | None) -> None:
+def _report(outcome: RunOutcome, json: str | None) -> None:
     from analysis.scoring.normalisers import described
     from app.cli import text_tables
 

@@ -42,13 +42,13 @@ def add(commands) -> None:
 def run(options: Namespace) -> bool:
     """Write the files of a run, finished or not."""
     from app.evaluation import load_settings
-    from app.export.run import Job, write
+    from app.export.run import ExportJob, write
 
     settings = load_settings(options.source)
     kept, normalizer = settings["keep_alignments"], settings["normalizer"]
     formats, variants = _formats(options, kept), _variants(options, settings["variants"])
     options.out.mkdir(parents=True, exist_ok=True)
-    job = Job(
+    job = ExportJob(
         options.source,
         options.out,
         formats,

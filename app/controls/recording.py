@@ -8,7 +8,7 @@ import streamlit as st
 from app.controls import runs as run_control
 from app.controls.initial import initial
 from app.data import decoding, runs
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.data.samples import Sample
 from app.evaluation import RunError
 from models.audio import AudioError, Recording
@@ -28,13 +28,15 @@ class Source:
     content: bytes | None  # None: nothing chosen yet
     name: str  # as the user knows it: text to show, never a path
     sample: Sample | None = None
-    heard: Heard | None = None  # of a run, whose recording was read and checked already:
+    heard: RunRecording | None = None  # of a run, whose recording was read and checked already:
     recording: Recording | None = None
     problem: str = ""  # why there is none
     digest: str = ""  # of the bytes of what the user brought
 
 
-def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | None = None) -> None:
+def restore(
+    wanted: str | None, samples: Mapping[str, Sample], heard: RunRecording | None = None
+) -> None:
     """Give the controls that have no value yet what is wanted, or what was chosen last.
 
     Wanted is a sample, or a recording of a run.
@@ -52,7 +54,7 @@ def restore(wanted: str | None, samples: Mapping[str, Sample], heard: Heard | No
     initial("sample", wanted or next(iter(samples), None))
 
 
-def turn_to(heard: Heard) -> None:
+def turn_to(heard: RunRecording) -> None:
     """Let the controls choose this recording of a run when they are drawn next."""
     state = st.session_state
     state.heard = heard
@@ -148,7 +150,7 @@ def _sample(samples: Mapping[str, Sample]) -> Source:
 
 def _of_run(library: Mapping[str, runs.Run]) -> Source:
     """A recording of an evaluated set, by its name there."""
-    before: Heard | None = st.session_state.heard
+    before: RunRecording | None = st.session_state.heard
     run_control.restore(before.run.name if before else None, library, SET)
     run = run_control.choose(library, SET)
     try:
@@ -158,7 +160,7 @@ def _of_run(library: Mapping[str, runs.Run]) -> Source:
     if name is None:
         return Source(RUN, None, "", problem=f"{run.name} has no recordings.")
     if before is None or (before.run, before.id) != (run, name):
-        before = Heard(run, name)
+        before = RunRecording(run, name)
     st.session_state.heard = before
     try:
         return Source(RUN, None, name, heard=before, recording=runs.recording(run, name))
@@ -166,7 +168,7 @@ def _of_run(library: Mapping[str, runs.Run]) -> Source:
         return Source(RUN, None, name, heard=before, problem=str(error))
 
 
-def _name_in(run: runs.Run, before: Heard | None) -> str | None:
+def _name_in(run: runs.Run, before: RunRecording | None) -> str | None:
     wanted = st.session_state.get("utterance", before.id if before else None)
     names = runs.names(run, LISTED, wanted)
     if not names:

@@ -51,7 +51,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Heard:
+class RunRecording:
     """One recording of a run, and why it is looked at."""
 
     run: Run
@@ -188,7 +188,7 @@ def names(run: Run, most: int, wanted: str | None = None) -> list[str]:
     return found if wanted in found or wanted not in there else [wanted, *found]
 
 
-def find(run: str | None, name: str | None, variant: str | None = None) -> Heard | None:
+def find(run: str | None, name: str | None, variant: str | None = None) -> RunRecording | None:
     """What a link asks for, None where it does not exist."""
     found = library().get(run or "")
     if found is None or not name:
@@ -197,14 +197,14 @@ def find(run: str | None, name: str | None, variant: str | None = None) -> Heard
         rows = rows_of(found, name)
     except RunError:
         return None
-    return Heard(found, name, _one(variant, rows)) if rows else None
+    return RunRecording(found, name, _one(variant, rows)) if rows else None
 
 
 def _one(variant: str | None, rows: Sequence[dict[str, Any]]) -> str | None:
     return variant if any(row["variant"] == variant for row in rows) else None
 
 
-def said(heard: Heard) -> str | None:
+def said(heard: RunRecording) -> str | None:
     """What was said in a recording, None where that is not known."""
     return rows_of(heard.run, heard.id)[0]["reference"]
 

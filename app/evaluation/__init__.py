@@ -4,7 +4,7 @@
 finished or not.
 """
 
-from app.evaluation.evaluate import Outcome, Plan, evaluate
+from app.evaluation.evaluate import Plan, RunOutcome, evaluate
 from app.evaluation.items import Item, SourceError, read_items
 from app.evaluation.maps import load_alignment
 from app.evaluation.settings import RunError, Settings
@@ -12,9 +12,9 @@ from app.evaluation.store import load_errors, load_results, load_settings, load_
 
 __all__ = [
     "Item",
-    "Outcome",
     "Plan",
     "RunError",
+    "RunOutcome",
     "Settings",
     "SourceError",
     "evaluate",

@@ -33,7 +33,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run came to."""
 
     out: Path
@@ -42,7 +42,7 @@ class Outcome:
     summary: dict[str, Any]  # as in summary.json
 
 
-def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) -> Outcome:
+def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) -> RunOutcome:
     """Decode what is not decoded yet, then write the table and the summary.
 
     Parameters
@@ -75,14 +75,14 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
         return _summarised(folder, plan, found)
 
 
-def _summarised(folder: RunStore, plan: Plan, found: Digest) -> Outcome:
+def _summarised(folder: RunStore, plan: Plan, found: Digest) -> RunOutcome:
     bad = folder.count_errors()
     decoded = found.items - bad
     summary = {"schema": SCHEMA, "utterances": decoded, "errors": bad}
     summary |= {"remarks": plan.remarks.sentences() if plan.remarks else []}
     summary |= summarise(folder.tables, plan.settings.normalizer)
     write_json(folder.summary, summary)
-    return Outcome(plan.out, decoded, bad, summary)
+    return RunOutcome(plan.out, decoded, bad, summary)
 
 
 def _refuse_others(folder: RunStore, now: dict[str, Any]) -> None:

@@ -42,21 +42,21 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedMaps:
     """Weights as bytes."""
 
     levels: np.ndarray  # (layers, heads, tokens, frames) uint8
     tops: np.ndarray  # (layers, heads, tokens) float32
 
 
-def pack(weights: np.ndarray) -> Packed:
+def pack(weights: np.ndarray) -> PackedMaps:
     """Weights (layers, heads, tokens, frames) in 255 steps of the root of their row's share."""
     tops = weights.max(axis=-1, initial=0.0).astype("<f4")
     share = weights / np.maximum(tops, np.finfo(np.float32).tiny)[..., None]
-    return Packed(np.rint(STEPS * np.sqrt(share)).astype(np.uint8), tops)
+    return PackedMaps(np.rint(STEPS * np.sqrt(share)).astype(np.uint8), tops)
 
 
-def unpack(packed: Packed) -> np.ndarray:
+def unpack(packed: PackedMaps) -> np.ndarray:
     """The weights again; rows sum to one only nearly."""
     return (packed.levels.astype(np.float32) / STEPS) ** 2 * packed.tops[..., None]
 
@@ -101,7 +101,7 @@ def _alignment(row: dict) -> Alignment:
     if speech is not None:
         speech = np.unpackbits(np.frombuffer(speech, np.uint8), count=frames).astype(bool)
     return Alignment.from_arrays(
-        unpack(Packed(levels, tops)).reshape(shape[4 - row["dims"] :]),
+        unpack(PackedMaps(levels, tops)).reshape(shape[4 - row["dims"] :]),
         row["tokens"],
         row["frame_seconds"],
         start_seconds=row["start_seconds"],

@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 @dataclass
-class Tally:
+class VariantTally:
     """What one variant did under one stress."""
 
     recordings: int = 0
@@ -123,11 +123,11 @@ def summarise(
     normalizer
         Through which texts went before errors were counted.
     """
-    tallies: dict[tuple[str, float | None], dict[str, Tally]] = {}
+    tallies: dict[tuple[str, float | None], dict[str, VariantTally]] = {}
     for table in tables(COLUMNS):
         for key, rows in _groups(table):
             stress, level, variant = key
-            tally = tallies.setdefault((stress, level), {}).setdefault(variant, Tally())
+            tally = tallies.setdefault((stress, level), {}).setdefault(variant, VariantTally())
             tally.add(rows, normalizer, places=stress == PLAIN)
     base = tallies.get((PLAIN, None), {})
     return {
@@ -154,7 +154,7 @@ def _groups(table: pa.Table) -> Iterable[tuple[tuple[str, float | None, str], di
         yield key, table.take(chosen).to_pydict()
 
 
-def pairs(tallies: dict[str, Tally]) -> list[dict[str, Any]]:
+def pairs(tallies: dict[str, VariantTally]) -> list[dict[str, Any]]:
     """Every pair of variants: difference, probability of improvement, MAPSSWE."""
     systems = {
         name: WordErrors(

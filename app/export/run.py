@@ -39,7 +39,7 @@ COLUMNS = ["id", "variant", "reference", "text", "seconds", "part"]
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportJob:
     """What is to be written of a run."""
 
     run: Path
@@ -59,7 +59,7 @@ class Names:
     stem: Mapping[str, str]  # by its id: as a file
 
 
-def write(job: Job) -> int:
+def write(job: ExportJob) -> int:
     """Write the files, a variant after the other; returns how many.
 
     Raises
@@ -91,7 +91,7 @@ def _names(ids: Sequence[str]) -> Names:
 
 
 @contextmanager
-def _words(job: Job) -> Iterator[Any]:
+def _words(job: ExportJob) -> Iterator[Any]:
     """A writer for the rows of ``words.csv``, where it is asked for and there are times."""
     if "csv" not in job.formats or not job.kept:
         yield None
@@ -103,7 +103,7 @@ def _words(job: Job) -> Iterator[Any]:
 
 
 def _write_variant(
-    job: Job, variant: str, rows: pd.DataFrame, names: Names, words: Any, shown: Progress
+    job: ExportJob, variant: str, rows: pd.DataFrame, names: Names, words: Any, shown: Progress
 ) -> int:
     folder = job.out / clip_export.file_stem(variant)
     alone = [name for name in job.formats if name in ALONE]
@@ -137,7 +137,7 @@ def _text(row: Any, names: Names) -> TimedText:
 
 
 def _write_gathered(
-    job: Job, variant: str, heard: Sequence[TimedText], lines: list[tuple[str, str]]
+    job: ExportJob, variant: str, heard: Sequence[TimedText], lines: list[tuple[str, str]]
 ) -> int:
     """The files that hold the whole set; `lines` are names and their part of the CTM."""
     files = []
@@ -151,7 +151,7 @@ def _write_gathered(
     return len(files)
 
 
-def _write_results(job: Job) -> int:
+def _write_results(job: ExportJob) -> int:
     """The run's table, a bounded number of rows at a time; returns how many tables there are."""
     tables = map(to_flat, opened(job.run).tables())
     first = next(tables)

@@ -15,7 +15,7 @@ HEARD_BEFORE, HEARD_AFTER = 0.12, 0.28  # seconds around a word's attention peak
 
 
 @dataclass(frozen=True)
-class Word:
+class TimedWord:
     """A decoded word and where the mechanism listened while it wrote it."""
 
     text: str
@@ -23,7 +23,7 @@ class Word:
     end: float
 
 
-def timed_words(alignment: Alignment) -> list[Word]:
+def timed_words(alignment: Alignment) -> list[TimedWord]:
     """Words of a spelled alignment, from the first to the last peak of their characters."""
     peaks = alignment.peak_seconds
     words = []
@@ -31,7 +31,7 @@ def timed_words(alignment: Alignment) -> list[Word]:
         inside = peaks[word.start : word.end]
         start = max(0.0, float(inside.min()) - HEARD_BEFORE)
         end = min(alignment.time(alignment.frames), float(inside.max()) + HEARD_AFTER)
-        words.append(Word(word.text, start, end))
+        words.append(TimedWord(word.text, start, end))
     return words
 
 
@@ -50,7 +50,7 @@ def transcript(
     return TEMPLATES.transcript(_as_written(words) or text)
 
 
-def _as_written(words: list[Word]) -> Markup:
+def _as_written(words: list[TimedWord]) -> Markup:
     """Buttons with spaces between them, as far as their script has any."""
     parts, before = [], ""
     for word in words:
@@ -64,7 +64,7 @@ def legend() -> Markup:
     return TEMPLATES.legend()
 
 
-def _normalised(words: list[Word], heard: str, normalizer: str) -> list[Word] | None:
+def _normalised(words: list[TimedWord], heard: str, normalizer: str) -> list[TimedWord] | None:
     """Of every word of a normalised text the word it was made of.
 
     None where that is not known, as a normaliser changed several words together.
@@ -75,12 +75,12 @@ def _normalised(words: list[Word], heard: str, normalizer: str) -> list[Word] | 
     return [word for word, of_word in zip(words, parts, strict=True) for _ in of_word]
 
 
-def _differences(words: list[Word], text: str, reference: str, normalizer: str) -> Markup:
+def _differences(words: list[TimedWord], text: str, reference: str, normalizer: str) -> Markup:
     heard = normalise(text, normalizer)
     timed = _normalised(words, heard, normalizer)
     edits = edit_alignment(normalise(reference, normalizer), heard)
     return Markup(" ").join(TEMPLATES.edit(edit, _word_of(edit, timed)) for edit in edits)
 
 
-def _word_of(edit: Edit, timed: list[Word] | None) -> Word | None:
+def _word_of(edit: Edit, timed: list[TimedWord] | None) -> TimedWord | None:
     return timed[edit.hyp_index] if timed and edit.hyp_index is not None else None

@@ -76,7 +76,7 @@ def from_json(path: Path) -> Report:
 
 
 @dataclass(frozen=True)
-class _Variant:
+class _ComparedVariant:
     """What is read of a variant's result in a clip."""
 
     name: schema.Name
@@ -87,7 +87,7 @@ class _Variant:
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _ComparedRecording:
     path: schema.Text
     seconds: schema.Seconds
     warnings: tuple[schema.Text, ...]
@@ -95,10 +95,10 @@ class _Recording:
 
 @dataclass(frozen=True)
 class _Clip:
-    clip: _Recording
+    clip: _ComparedRecording
     reference: schema.Text | None
     normalizer: Literal[tuple(NORMALISERS)]
-    variants: tuple[_Variant, ...]
+    variants: tuple[_ComparedVariant, ...]
 
 
 @dataclass(frozen=True)

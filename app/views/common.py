@@ -5,7 +5,7 @@ import streamlit as st
 from app.controls.recording import Source
 from app.data import decoding
 from app.data.decoding import Request, Store
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.data.samples import Sample
 from app.markup.markdown import escape_markdown
 from models.audio import AudioError, Recording
@@ -54,14 +54,14 @@ def _invite(kind: str) -> None:
 
 
 def request_for(
-    recording: Recording, shared: Sample | Heard | None, options: SearchOptions
+    recording: Recording, shared: Sample | RunRecording | None, options: SearchOptions
 ) -> tuple[Request, Store]:
     """What is to be decoded, and where its results live: a sample's or a run's are everybody's."""
     request = Request(decoding.digest_of(recording), options)
     return request, decoding.shared_store() if shared else decoding.private_store()
 
 
-def address_note(shared: Sample | Heard | None) -> None:
+def address_note(shared: Sample | RunRecording | None) -> None:
     """What the address of the page can and cannot say."""
     if shared:
         st.caption("The address of this page shows this very view to anybody who opens it.")

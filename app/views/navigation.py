@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.controls import decoding, mechanisms, recording
 from app.data import runs
-from app.data.runs import Heard, Run
+from app.data.runs import Run, RunRecording
 from app.evaluation.settings import Settings
 from app.links import compare as compare_links
 from models.recogniser import variants
@@ -33,7 +33,7 @@ def open_in_compare(run: Run, name: str, variant: str | None = None) -> None:
         utterance=name,
         look=variant,
     )
-    recording.turn_to(Heard(run, name, variant))
+    recording.turn_to(RunRecording(run, name, variant))
     decoding.forget()
     mechanisms.forget()
     st.session_state.normalizer = view.normalizer

@@ -21,7 +21,7 @@ from app.controls.metrics_table import table
 from app.controls.sidebar import Choice
 from app.data import decoding
 from app.data.decoding import Request, Store
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.data.samples import Sample
 from app.markup import cards
 from app.markup.markdown import escape_markdown
@@ -63,7 +63,7 @@ class Places:
     outcome: DeltaGenerator
 
 
-def shared_source(choice: Choice) -> Sample | Heard | None:
+def shared_source(choice: Choice) -> Sample | RunRecording | None:
     """What everybody may hear, and a link can name."""
     return choice.source.sample or choice.source.heard
 

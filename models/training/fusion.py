@@ -36,7 +36,7 @@ BONUSES = "0,1,2"
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class EncodedUtterances:
     """Some recordings as the encoder heard them."""
 
     utterances: tuple[Utterance, ...]
@@ -44,7 +44,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Trial:
+class FusionTrial:
     """One way of decoding and what it reached."""
 
     lm_weight: float
@@ -76,11 +76,11 @@ def halves(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Utter
     return [row for side, row in sides if side == 0], [row for side, row in sides if side == 1]
 
 
-def hear(utterances: Sequence[Utterance], folder: Path) -> list[Heard]:
+def hear(utterances: Sequence[Utterance], folder: Path) -> list[EncodedUtterances]:
     """Encode recordings, in batches of similar length."""
     encoder, encoded_parts = recogniser.load_encoder(folder), []
     for some, recordings in batches(list(utterances)):
-        encoded_parts.append(Heard(tuple(some), recogniser.encode(encoder, recordings)))
+        encoded_parts.append(EncodedUtterances(tuple(some), recogniser.encode(encoder, recordings)))
         done = sum(len(part.utterances) for part in encoded_parts)
         print(f"\rencoded {done}/{len(utterances)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -88,8 +88,11 @@ def hear(utterances: Sequence[Utterance], folder: Path) -> list[Heard]:
 
 
 def attempt(
-    variant: Variant, heard: Sequence[Heard], options: SearchOptions, model: LanguageModel
-) -> Trial:
+    variant: Variant,
+    heard: Sequence[EncodedUtterances],
+    options: SearchOptions,
+    model: LanguageModel,
+) -> FusionTrial:
     """Decode everything in one way."""
     scores: dict[str, list] = {}
     for part in heard:
@@ -98,12 +101,12 @@ def attempt(
             scores.setdefault(row.corpus or "all", []).append(score(row.text, decoding.text))
     rates = {corpus: pool(some).wer for corpus, some in sorted(scores.items())}
     wer = {corpus: round(rate, 4) for corpus, rate in rates.items() if rate is not None}
-    return Trial(options.lm_weight, options.word_bonus, wer)
+    return FusionTrial(options.lm_weight, options.word_bonus, wer)
 
 
 def tune(
     variant: Variant,
-    halves_heard: tuple[Sequence[Heard], Sequence[Heard]],
+    halves_heard: tuple[Sequence[EncodedUtterances], Sequence[EncodedUtterances]],
     options: SearchOptions,
     model: LanguageModel,
     grid: Sequence[tuple[float, float]],
@@ -130,12 +133,12 @@ def tune(
     }  # fmt: skip
 
 
-def _line(trial: Trial) -> str:
+def _line(trial: FusionTrial) -> str:
     rates = ", ".join(f"{corpus} {100 * wer:.1f} %" for corpus, wer in trial.wer.items())
     return f"weight {trial.lm_weight:g} bonus {trial.word_bonus:g}: {rates}"
 
 
-def _size(heard: Sequence[Heard]) -> int:
+def _size(heard: Sequence[EncodedUtterances]) -> int:
     return sum(len(part.utterances) for part in heard)
 
 

@@ -13,7 +13,7 @@ from app.components.player import CONTAINER, player
 from app.controls import decoding, recording
 from app.data import decoding as backend
 from app.data import runs
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.data.samples import Sample, samples
 from app.links import closer as closer_links
 from app.links.closer import CloserView
@@ -77,7 +77,7 @@ def _restore(clips: dict[str, Sample], infos: Sequence[VariantInfo]) -> None:
     view: CloserView = state.closer_view
     recording.restore(view.sample, clips, runs.find(view.run, view.utterance, view.variant))
     decoding.restore(view.options)
-    led: Heard | None = state.heard
+    led: RunRecording | None = state.heard
     if led is not None and led.variant in names and led != state.get("closer_led"):
         state.closer_variant = led.variant  # what led to this recording is what is looked at
     state.closer_led = led

@@ -7,7 +7,7 @@ from functools import partial
 from app.comparison import VariantResult
 from app.controls import collect
 from app.controls.collect import Found
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.data.samples import Sample
 from app.links.closer import CloserView
 from app.presentation import Panel, panels
@@ -21,7 +21,7 @@ class Subject:
     recording: Recording
     digest: str
     reference: str | None
-    shared: Sample | Heard | None  # what everybody may hear, and a link can name
+    shared: Sample | RunRecording | None  # what everybody may hear, and a link can name
     result: VariantResult
     view: CloserView
     keep: Callable[..., CloserView]  # remembers what is on screen now, also in the address

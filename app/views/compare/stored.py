@@ -14,7 +14,7 @@ from app.comparison import VariantResult
 from app.components.player import CONTAINER
 from app.controls.sidebar import Choice
 from app.data import decoding, runs, sample_run
-from app.data.runs import Heard
+from app.data.runs import RunRecording
 from app.evaluation import RunError, load_alignment
 from app.evaluation.parquet import failures_of, notes_of
 from app.markup import cards
@@ -33,7 +33,7 @@ def diagnosis_of(row: Mapping[str, Any]) -> Diagnosis:
     return Diagnosis(row["verdict"], failures_of(row), notes_of(row), metrics={}, heads=())
 
 
-def evidence(heard: Heard) -> None:
+def evidence(heard: RunRecording) -> None:
     """What led here, each finding a button that plays it."""
     rows = {row["variant"]: row for row in runs.rows_of(heard.run, heard.id)}
     row = rows.get(heard.variant or "")
@@ -71,7 +71,7 @@ def _unknown(name: str) -> VariantInfo:
     return VariantInfo(name, "", name, "a mechanism that is no longer here", None, None, None)
 
 
-def _card(heard: Heard, row: Mapping[str, Any], info: VariantInfo, choice: Choice) -> None:
+def _card(heard: RunRecording, row: Mapping[str, Any], info: VariantInfo, choice: Choice) -> None:
     try:
         alignment = load_alignment(heard.run.path, heard.id, info.name, part=row["part"])
     except (RunError, OSError):

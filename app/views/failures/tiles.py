@@ -24,7 +24,7 @@ LEAST = 1.5  # percent: a finding smaller than that could not be seen
 
 
 @dataclass(frozen=True)
-class Span:
+class TileSpan:
     """Where a failure is on a thumbnail, in percent of its width and height."""
 
     left: float
@@ -61,13 +61,13 @@ def _picture(small: Thumbnail | None, row: Any) -> Markup:
     return TEMPLATES.picture(small.picture, FILTER, bool(row.tokens), spans)
 
 
-def _spans(small: Thumbnail, failures: Sequence[Failure]) -> Iterator[Span]:
+def _spans(small: Thumbnail, failures: Sequence[Failure]) -> Iterator[TileSpan]:
     length = max(small.end - small.start, 1e-6)
     for failure in failures:
         (first, last), (start, end) = failure.tokens, failure.seconds
         left, right = (_inside(100 * (time - small.start) / length) for time in (start, end))
         top, bottom = (_inside(100 * row / max(1, small.tokens)) for row in (first, last))
-        yield Span(
+        yield TileSpan(
             min(left, 100 - LEAST), min(top, 100 - LEAST),
             max(LEAST, right - left), max(LEAST, bottom - top),
         )  # fmt: skip
