@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute
 
-from tests.support import logged_main
-from tests.support.dashboard import FOLLOWED, IDLE, ROOT, running
+from tests.support.dashboard import FOLLOWED, ROOT, running, wait_until_idle
 from tests.test_sessions import SPECTROGRAM, bring, shown, visitor, voice
 
 MAIN = ROOT / "tests" / "support" / "logged_main.py"
 NAMES = ("equal", "dot", "additive", "location", "coverage", "ctc")
 LINK = f"?variants={'%2C'.join(NAMES)}"
-QUIET_SECONDS = 6 * logged_main.SECONDS  # without another decoding: the work has stopped
+LOG = "ATTNSCOPE_TEST_LOG"  # variable that names the file of what was decoded
+QUIET_SECONDS = 6.0  # without another decoding, which take a second each: the work has stopped
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def server(checkpoints: Path, tmp_path: Path, monkeypatch) -> Iterator[SimpleNam
     """A dashboard that writes down what it decodes."""
     log = tmp_path / "decoded"
     log.touch()
-    monkeypatch.setenv(logged_main.LOG, str(log))
+    monkeypatch.setenv(LOG, str(log))
     with running(checkpoints, MAIN) as address:
         yield SimpleNamespace(url=f"{address}/{LINK}", log=log)
 
@@ -80,7 +80,7 @@ def test_a_page_loaded_again_in_mid_decode_takes_another_recording(browser: Brow
         begin(page, server)
         page.reload()
         page.locator("input[type=file]").wait_for(state="attached")
-        page.wait_for_selector(IDLE)
+        wait_until_idle(page)
         bring(page, "again.wav", voice(4))
         shown(page, "again.wav", len(NAMES) + SPECTROGRAM)
 
@@ -90,7 +90,7 @@ def test_leaving_in_mid_decode_and_coming_back_goes_on(browser: Browser, server)
         begin(page, server)
         page.get_by_role("link", name="Present").first.click()
         page.wait_for_url("**/present*")
-        page.wait_for_selector(IDLE)
+        wait_until_idle(page)
         page.go_back()
         page.wait_for_function(FOLLOWED, arg=len(NAMES) + SPECTROGRAM)
         shown(page, "mine.wav", len(NAMES) + SPECTROGRAM)

@@ -1,4 +1,7 @@
-"""`upload_main` whose decodings take a second each and leave a line in a file as they begin."""
+"""`upload_main` whose decodings take a second each and leave a line in a file as they begin.
+
+A script for a server of its own: importing it would slow every decoding of the process.
+"""
 
 import os
 import runpy
