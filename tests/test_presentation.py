@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
@@ -16,8 +17,9 @@ from app.markup.document import Document, html, opus
 from app.presentation import Deck, Panel, SavedError, Setting, Slide, Sound, read, render, saved
 from app.presentation.clean import ATTRIBUTES, TAGS, clean
 from app.presentation.deck import MOST
+from app.presentation.page import _setting
 from app.presentation.thumb import thumb
-from app.theme import LIGHT
+from app.theme import DARK, LIGHT
 from tests.fuzz import damaged
 from tests.support.recordings import hum
 from tests.test_report import HOSTILE, alignment_of, links_of, offline
@@ -319,3 +321,11 @@ def test_a_set_that_takes_more_memory_than_its_text_is_refused():
     found = GOOD | {"slides": [[]] * 3_000_000}
     with pytest.raises(SavedError, match="damaged"):
         read(file_of(found))
+
+
+def test_every_colour_of_a_figure_has_one_for_the_dark():
+    setting = _setting(Setting())
+    flat = json.loads(setting)["dark"]["flat"]
+    for name, light in asdict(LIGHT).items():
+        if name not in ("name", "scale"):
+            assert flat[light] == getattr(DARK, name)

@@ -30,7 +30,7 @@ FIGURES = ("svg", "pdf", "png")
 FIGURE_SIZE = (1200, 450)  # pixels, before the scale
 FIGURE_SCALE = 2  # of png: sharp in print
 
-_PER_RESULT: Mapping[str, tuple[str, Callable[[TimedText], str]]] = MappingProxyType(
+PER_RESULT: Mapping[str, tuple[str, Callable[[TimedText], str]]] = MappingProxyType(
     {  # format: file ending and writer
         "textgrid": ("TextGrid", textgrid),
         "srt": ("srt", subtitles.srt),
@@ -42,7 +42,7 @@ _PER_RESULT: Mapping[str, tuple[str, Callable[[TimedText], str]]] = MappingProxy
 _PER_VARIANT = ("kaldi", "sclite")
 _TABLES = ("csv", "parquet")
 WORD_COLUMNS = ("variant", "word", "start", "end", "probability")
-FORMATS = ("npz", *_PER_RESULT, *_PER_VARIANT, *_TABLES, *FIGURES)
+FORMATS = ("npz", *PER_RESULT, *_PER_VARIANT, *_TABLES, *FIGURES)
 
 
 class ExportError(ValueError):
@@ -165,8 +165,8 @@ def write_transcript(transcript: TimedText, base: Path, formats: Sequence[str]) 
     """Write one transcript in those of the formats that have a file for each: BASE.ENDING."""
     files = []
     for name in formats:
-        if name in _PER_RESULT:
-            ending, writer = _PER_RESULT[name]
+        if name in PER_RESULT:
+            ending, writer = PER_RESULT[name]
             files.append(write_text(base.with_name(f"{base.name}.{ending}"), writer(transcript)))
     return files
 

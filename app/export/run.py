@@ -30,7 +30,7 @@ from app.evaluation.store import opened
 from app.export import clips as clip_export
 from models.names import told_apart
 
-ALONE = ("textgrid", "srt", "vtt", "json")  # a file per recording
+ALONE = tuple(name for name in clip_export.PER_RESULT if name != "ctm")  # a file per recording
 TIMED = ("ctm", *ALONE, "npz")  # need attention maps
 UNTIMED = ("text", "sclite", "csv")
 FORMATS = (*TIMED, *UNTIMED)

@@ -8,7 +8,7 @@ import gzip
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from app.markup.document import Document, html
 from app.presentation import saved
 from app.presentation.deck import PAGES, Deck
 from app.templates import Macros
-from app.theme import DARK, LIGHT
+from app.theme import DARK, LIGHT, Palette
 from app.theme.svg import color_filters
 
 TEMPLATES = Macros(__file__)
@@ -69,7 +69,7 @@ def _setting(setting: Setting) -> str:
 
 def _dark() -> Mapping[str, object]:
     """What every light colour of a figure is in the dark."""
-    names = ("ink", "muted", "grid", "path", "failure", "speech", "paper")
+    names = [field.name for field in fields(Palette) if field.name not in ("name", "scale")]
     flat = {getattr(LIGHT, name): getattr(DARK, name) for name in names}
     return {"flat": flat, "scale": [list(stop) for stop in DARK.scale]}
 
