@@ -177,13 +177,13 @@ class Maps:
 
     def mass(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """(batch, tokens) weight from frame `low` to the one before `high`, of every row."""
-        found, row = [], 0
+        masses, row = [], 0
         for part in self.blocks():
             rows = slice(row, row := row + part.weights.shape[1])
             ends = np.stack([low[:, rows], high[:, rows]], axis=2)
             ends = np.take_along_axis(part.running_mass, ends, axis=2)
-            found.append(ends[:, :, 1] - ends[:, :, 0])
-        return np.concatenate(found, axis=1)
+            masses.append(ends[:, :, 1] - ends[:, :, 0])
+        return np.concatenate(masses, axis=1)
 
     @cached_property
     def running_mass(self) -> np.ndarray:

@@ -51,18 +51,21 @@ def find_returns(alignment: Alignment, limits: Thresholds) -> Returns:
 
 
 def _copies(
-    alignment: Alignment, found: Sequence[Repetition], advanced: bool, limits: Thresholds
+    alignment: Alignment, candidates: Sequence[Repetition], advanced: bool, limits: Thresholds
 ) -> list[Span]:
     """Stretches of copies during which attention advanced, or did not, with the copy before.
 
     An advance through silence is neither: nothing was said there again.
     """
     spans = []
-    for repetition in found:
+    for repetition in candidates:
         moved = _moved_on(alignment, repetition, limits)
         if advanced:
             both = pairwise(_heard_speech(alignment, repetition))
-            moved = [each and all(pair) for each, pair in zip(moved, both, strict=False)]
+            moved = [
+                advanced_copy and all(pair)
+                for advanced_copy, pair in zip(moved, both, strict=False)
+            ]
         for first, last, answer in _stretches(moved):
             if answer == advanced:
                 start, end = repetition.copies[first - 1][0], repetition.copies[last][1]
@@ -86,9 +89,9 @@ def _heard_speech(alignment: Alignment, repetition: Repetition) -> list[bool]:
 def blind_loops(alignment: Alignment) -> list[Span]:
     """Loops of a map without places: only the text can tell, so it must repeat many times."""
     return [
-        make_span(alignment, np.arange(found.start, found.end), found.copies[0])
-        for found in repetitions(alignment.tokens)
-        if len(found.copies) >= MANY_COPIES
+        make_span(alignment, np.arange(repetition.start, repetition.end), repetition.copies[0])
+        for repetition in repetitions(alignment.tokens)
+        if len(repetition.copies) >= MANY_COPIES
     ]
 
 
@@ -161,13 +164,13 @@ def _usual_seconds(alignment: Alignment, start: int, end: int) -> float:
 
 def _stretches(moved: list[bool]) -> list[tuple[int, int, bool]]:
     """Runs of equal answers as (first copy, last copy, answer); copies count from 1."""
-    found: list[tuple[int, int, bool]] = []
+    stretches: list[tuple[int, int, bool]] = []
     for copy, answer in enumerate(moved, start=1):
-        if found and found[-1][2] == answer:
-            found[-1] = (found[-1][0], copy, answer)
+        if stretches and stretches[-1][2] == answer:
+            stretches[-1] = (stretches[-1][0], copy, answer)
         else:
-            found.append((copy, copy, answer))
-    return found
+            stretches.append((copy, copy, answer))
+    return stretches
 
 
 @dataclass(frozen=True)
@@ -184,15 +187,15 @@ def _travels_back(alignment: Alignment, limits: Thresholds) -> list[Travel]:
     The front is the furthest place so far; further searches take only places that two or three
     successive rows reached, since one stray row far ahead would hide every return behind it.
     """
-    found: list[Travel] = []
+    travels: list[Travel] = []
     for held in (1, 2, PASSED_ROWS):
         for row, stop in _behind(alignment, held, limits):
             travel = _judged(alignment, row, stop, limits)
             if travel is None and held == PASSED_ROWS:
                 travel = _passed_over(alignment, row, stop, limits)
-            if travel is not None and not any(travel.span.shared(f.span) for f in found):
-                found.append(travel)
-    return found
+            if travel is not None and not any(travel.span.shared(f.span) for f in travels):
+                travels.append(travel)
+    return travels
 
 
 def _passed_over(alignment: Alignment, row: int, stop: int, limits: Thresholds) -> Travel | None:
@@ -235,15 +238,15 @@ def _behind(alignment: Alignment, held: int, limits: Thresholds) -> list[tuple[i
     clear = max(0.1, 0.5 * rows.pace) / rows.frame_seconds
     least = limits.jump_words if rows.wordlike else limits.jump_tokens
     least += len(places) < (1 - limits.noisy_rows) * rows.lexical.sum()
-    found, row = [], 0
+    runs, row = [], 0
     while row < len(places):
         stop = row + 1
         while fallen[row] and stop < len(places) and places[stop] < front[row] - 0.5:
             stop += 1
         if fallen[row] and (front[row] - places[row:stop] > clear).sum() >= least:
-            found.append((row, stop))
+            runs.append((row, stop))
         row = stop
-    return found
+    return runs
 
 
 def _judged(alignment: Alignment, row: int, stop: int, limits: Thresholds) -> Travel | None:

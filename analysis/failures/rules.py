@@ -48,23 +48,23 @@ def find_failures(alignment: Alignment, thresholds: Thresholds | None = None) ->
     order = monotonicity(alignment)
     backwards = order is not None and order <= limits.reversed_order
     evidence = _evidence(alignment, backwards, limits)
-    found = [_stall(alignment, span) for span in evidence.stalls]
+    failures = [_stall(alignment, span) for span in evidence.stalls]
     if order is not None and backwards:
-        found.append(_reversed(alignment, order))
+        failures.append(_reversed(alignment, order))
     else:
-        found += [_jump(alignment, span, evidence.wandering) for span in evidence.jumps]
+        failures += [_jump(alignment, span, evidence.wandering) for span in evidence.jumps]
     unheard = evidence.holes if alignment.speech is not None else ()
     if runaway and not any(hole.place == "end" for hole in unheard):
         # once everything was heard, resting and wandering are how a decoder runs away
-        found = [f for f in found if f.tokens[0] < runaway[0].tokens[0] - 1]
-    found += [_loop(alignment, span) for span in evidence.loops]
-    found += _unheard(alignment, unheard) + runaway
+        failures = [f for f in failures if f.tokens[0] < runaway[0].tokens[0] - 1]
+    failures += [_loop(alignment, span) for span in evidence.loops]
+    failures += _unheard(alignment, unheard) + runaway
     if vague is not None:
-        found.append(_diffuse(alignment, vague))
+        failures.append(_diffuse(alignment, vague))
     notes = [_genuine(alignment, span) for span in evidence.genuine]
     if alignment.speech is None:
         notes += [_maybe_unheard(alignment, hole) for hole in evidence.holes]
-    return Findings(_by_severity(found), tuple(notes))
+    return Findings(_by_severity(failures), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> MapE
     returns = find_returns(judged, limits)
     # where places follow no order, some are near each other by chance
     stalls = () if returns.wandering else tuple(find_stalls(judged, returns.loops, limits))
-    found = MapEvidence(
+    evidence = MapEvidence(
         returns.loops, returns.jumps, returns.genuine, stalls, holes(judged), returns.wandering
     )
     if not backwards:
-        return found
+        return evidence
     frames = alignment.frames
     swap = {"start": "end", "middle": "middle", "end": "start"}
 
@@ -100,19 +100,19 @@ def _evidence(alignment: Alignment, backwards: bool, limits: Thresholds) -> MapE
         )
 
     return MapEvidence(
-        mirror(found.loops),
+        mirror(evidence.loops),
         (),
-        mirror(found.genuine),
-        mirror(found.stalls),
+        mirror(evidence.genuine),
+        mirror(evidence.stalls),
         tuple(
             replace(hole, start=frames - hole.end, end=frames - hole.start, place=swap[hole.place])
-            for hole in reversed(found.holes)
+            for hole in reversed(evidence.holes)
         ),
     )
 
 
-def _by_severity(found: Sequence[Failure]) -> tuple[Failure, ...]:
-    return tuple(sorted(found, key=lambda f: (SEVERITY.index(f.kind), f.tokens, f.seconds)))
+def _by_severity(failures: Sequence[Failure]) -> tuple[Failure, ...]:
+    return tuple(sorted(failures, key=lambda f: (SEVERITY.index(f.kind), f.tokens, f.seconds)))
 
 
 def _vague_rows(alignment: Alignment, limits: Thresholds) -> tuple[int, int] | None:
@@ -236,11 +236,11 @@ def _runaway(alignment: Alignment) -> list[Failure]:
 
 def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
     """Skips and early stops: speech that no row listened to."""
-    found = []
+    failures = []
     for hole in unheard:
         seconds = (alignment.time(hole.start), alignment.time(hole.end))
         if hole.place != "end":
-            found.append(
+            failures.append(
                 Failure(
                     "skip",
                     _around(alignment, hole),
@@ -250,7 +250,7 @@ def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
             )
         elif alignment.ended is not False:  # a decoder that was cut off did not stop early
             count = len(alignment.tokens)
-            found.append(
+            failures.append(
                 Failure(
                     "early_stop",
                     (max(0, count - 1), count),
@@ -260,7 +260,7 @@ def _unheard(alignment: Alignment, unheard: Sequence[Hole]) -> list[Failure]:
                     f"{_stretch(seconds)}.",
                 )
             )
-    return found
+    return failures
 
 
 def _maybe_unheard(alignment: Alignment, hole: Hole) -> Note:

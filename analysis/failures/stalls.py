@@ -24,7 +24,7 @@ def find_stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds)
     still = max(limits.still_seconds, 1.6 * rows.frame_seconds)
     windows = np.lib.stride_tricks.sliding_window_view(seconds, size)
     rests = np.ptp(windows, axis=1) <= max(still, limits.stall_advance * (size - 1) * rows.pace)
-    found: list[Span] = []
+    stalls: list[Span] = []
     for first, last in find_runs(_covered(rests, size)):
         # slow rows before and after are not part of the rest
         near = np.abs(seconds[first:last] - np.median(seconds[first:last])) <= still
@@ -37,8 +37,8 @@ def find_stalls(alignment: Alignment, loops: Sequence[Span], limits: Thresholds)
             continue
         rest = make_span(alignment, np.arange(chosen[first], chosen[last - 1] + 1))
         if not any(rest.shared(loop) > 0.5 for loop in loops):
-            found.append(rest)
-    return found
+            stalls.append(rest)
+    return stalls
 
 
 def _covered(windows: np.ndarray, size: int) -> np.ndarray:

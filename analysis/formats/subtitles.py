@@ -80,7 +80,7 @@ def _cues(transcript: TimedText, options: CueOptions) -> list[_Cue]:
 
 
 def _fits(group: Sequence[Piece], word: Piece, options: CueOptions) -> bool:
-    words = [*(each.text for each in group), word.text]
+    words = [*(piece.text for piece in group), word.text]
     return (
         word.end - group[0].start <= options.seconds
         and word.start - group[-1].end < options.pause
@@ -116,12 +116,12 @@ def _arrowless(text: str) -> str:
 
 def _tagless(text: str) -> str:
     """Without what players take for tags."""
-    return _TAG.sub(lambda found: full_width(found[0]), text)
+    return _TAG.sub(lambda match: full_width(match[0]), text)
 
 
 def _commandless(text: str) -> str:
     """Without commands of SSA, as whose text some programs (FFmpeg) read every subtitle."""
-    return _COMMAND.sub(lambda found: full_width(found[0]), text)
+    return _COMMAND.sub(lambda match: full_width(match[0]), text)
 
 
 def _time(thousandths: int, point: str) -> str:
@@ -133,10 +133,10 @@ def _time(thousandths: int, point: str) -> str:
 def stretches(words: Iterable[Piece], options: CueOptions | None = None) -> list[list[Piece]]:
     """Words split where somebody pauses: the segments of formats that have them."""
     pause = (options or CueOptions()).pause
-    found: list[list[Piece]] = []
+    groups: list[list[Piece]] = []
     for word in words:
-        if found and -pause < word.start - found[-1][-1].end < pause:
-            found[-1].append(word)
+        if groups and -pause < word.start - groups[-1][-1].end < pause:
+            groups[-1].append(word)
         else:
-            found.append([word])
-    return found
+            groups.append([word])
+    return groups

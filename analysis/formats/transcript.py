@@ -34,8 +34,8 @@ def timed_text(
         Of the tokens; gives tokens and words (the mean over their tokens) a probability.
     """
     end = alignment.start_seconds + alignment.seconds if seconds is None else float(seconds)
-    told = attention_timing(alignment) if alignment.tokens else None
-    found = told or _even(alignment, end)
+    attention_times = attention_timing(alignment) if alignment.tokens else None
+    times = attention_times or _even(alignment, end)
     chances = None if log_probs is None else np.exp(np.minimum(np.asarray(log_probs, float), 0.0))
 
     def piece(timed: Timed) -> Piece:
@@ -43,14 +43,14 @@ def timed_text(
         start = min(max(timed.start, 0.0), end)
         return Piece(timed.text, start, min(max(timed.end, start), end), chance)
 
-    words = tuple(piece(word) for word in _as_written(found.words, alignment.text))
+    words = tuple(piece(word) for word in _as_written(times.words, alignment.text))
     return TimedText(
         name=name,
         variant=alignment.variant or "",
         seconds=end,
         text=joined(w.text for w in words) if alignment.text is None else alignment.text,
         words=words,
-        tokens=tuple(piece(token) for token in found.tokens),
+        tokens=tuple(piece(token) for token in times.tokens),
         reference=alignment.reference,
     )
 

@@ -51,7 +51,7 @@ def unpacked_bytes(source: Path | str | bytes | BinaryIO, names: Iterable[str]) 
     """
     members = {f"{name}.npy" for name in names}
     with _refusing("NumPy .npz archive"), _archive(source) as archive:
-        return sum(each.file_size for each in archive.infolist() if each.filename in members)
+        return sum(member.file_size for member in archive.infolist() if member.filename in members)
 
 
 def read_array(source: Path | str | bytes | BinaryIO, name: str = "weights") -> np.ndarray:

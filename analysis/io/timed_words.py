@@ -71,26 +71,26 @@ def timed_words(values: Any) -> WordTimes:
     """
     counts: Counter[str] = Counter()
     segments: list[_Segment] = []
-    found: list[TimedWord] = []
+    words: list[TimedWord] = []
     for segment in _segments(values, counts):
         segments.append(segment)
-        found += segment.words
-        if len(found) > MOST_WORDS:
+        words += segment.words
+        if len(words) > MOST_WORDS:
             raise WordTimesError(f"words: the file has more than {MOST_WORDS}")
-    if not found:
+    if not words:
         raise WordTimesError(_nothing(counts, segments))
-    found, unit = _in_seconds(found)
-    found = [_checked(word, counts) for word in found]
-    if all(word.start is None for word in found):
+    words, unit = _in_seconds(words)
+    words = [_checked(word, counts) for word in words]
+    if all(word.start is None for word in words):
         raise WordTimesError("words: the file has no times")
-    missing = sum(word.start is None or word.end is None for word in found)
+    missing = sum(word.start is None or word.end is None for word in words)
     counts["{} without a time of {its} own lie{s} between the neighbours"] += missing
     counts += Counter()  # drops zeros
     remarks = [_counted(what, count) for what, count in counts.items()]
     if unit != 1.0:
         remarks.append(f"times are read as units of {unit:g} s, as words would last minutes")
     stated = _stated(values) or _as_text([_segment_text(segment) for segment in segments])
-    return WordTimes(tuple(_filled(found)), stated, tuple(remarks))
+    return WordTimes(tuple(_filled(words)), stated, tuple(remarks))
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _own_words(item: Mapping[str, Any]) -> list[Any] | None:
     for name in _LISTS:
         listed = item.get(name)
         if isinstance(listed, list) and any(
-            isinstance(each, Mapping) and _text_of(each) for each in listed
+            isinstance(item_, Mapping) and _text_of(item_) for item_ in listed
         ):
             return listed
     return None
@@ -172,7 +172,7 @@ def _segment(item: Mapping[str, Any], counts: Counter[str]) -> _Segment:
     text = text.strip()
     said = list(text[:MOST_WORDS]) if is_unspaced(text[:1000]) else text.split(maxsplit=MOST_WORDS)
     counts["{} of segments that could not be aligned"] += len(said)
-    words = (TimedWord(each, None, None, low, high) for each in said if not each.isspace())
+    words = (TimedWord(token, None, None, low, high) for token in said if not token.isspace())
     return _Segment(tuple(words), text)
 
 
@@ -303,9 +303,9 @@ def _filled(words: Sequence[TimedWord]) -> Iterator[TimedWord]:
             ends = [time for time in (following, word.high) if time is not None]
             high = max(low, min(ends)) if ends else low
             step = (high - low) / (after - place)
-            for number, each in enumerate(words[place:after]):
+            for number, untimed in enumerate(words[place:after]):
                 start = low + number * step
-                yield replace(each, start=start, end=start + step)
+                yield replace(untimed, start=start, end=start + step)
             before = high
         else:
             if word.start is not None:

@@ -102,10 +102,10 @@ def from_words(source: Path | str | bytes | BinaryIO) -> Alignment:
         Where the file is not JSON with words, or has more of them than can be shown.
     """
     try:
-        found = timed_words(_json(source))
+        document = timed_words(_json(source))
     except WordTimesError as error:
         raise AlignmentError(str(error)) from None
-    words = found.words
+    words = document.words
     if len(words) > MAX_WORDS:
         raise AlignmentError(f"words: {len(words)} are more than the {MAX_WORDS} AttnScope reads")
     spans = np.array([(word.start, word.end) for word in words])  # (words, 2) seconds
@@ -118,8 +118,8 @@ def from_words(source: Path | str | bytes | BinaryIO) -> Alignment:
     for row, (a, b) in enumerate(zip(first, last, strict=True)):
         weights[row, a:b] = 1 / (b - a)
     tokens = [word.text for word in words]
-    alignment = Alignment.from_arrays(weights, tokens, step, text=found.text)
-    return replace(alignment, remarks=found.remarks)
+    alignment = Alignment.from_arrays(weights, tokens, step, text=document.text)
+    return replace(alignment, remarks=document.remarks)
 
 
 def _json(source: Path | str | bytes | BinaryIO) -> Any:

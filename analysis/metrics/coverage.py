@@ -69,8 +69,8 @@ def skipped_seconds(maps: Maps) -> np.ndarray:
 
     Trap: voice activity by energy takes loud noise for speech.
     """
-    found = find_holes(maps)
-    seconds = np.bincount(found.item, found.seconds, minlength=len(maps))
+    unheard = find_holes(maps)
+    seconds = np.bincount(unheard.item, unheard.seconds, minlength=len(maps))
     return np.where(maps.speech_known & maps.speech.any(axis=1), seconds, np.nan)
 
 
@@ -131,9 +131,9 @@ def holes(alignment: Alignment) -> tuple[Hole, ...]:
 
     Where speech is not known, of what may be speech.
     """
-    found = find_holes(alignment.maps)
-    places = np.where(found.at_end, "end", np.where(found.at_start, "start", "middle"))
-    columns = (found.start, found.end, found.seconds, places)
+    unheard = find_holes(alignment.maps)
+    places = np.where(unheard.at_end, "end", np.where(unheard.at_start, "start", "middle"))
+    columns = (unheard.start, unheard.end, unheard.seconds, places)
     return tuple(Hole(*values) for values in zip(*(c.tolist() for c in columns), strict=True))
 
 

@@ -48,8 +48,8 @@ def repeated_tokens(maps: Maps) -> np.ndarray:
 
 def _repeated(tokens: Sequence[str], special: np.ndarray) -> float:
     counted = np.zeros(len(tokens), bool)
-    for found in repetitions(tokens):
-        counted[found.copies[1][0] : found.end] = True
+    for repetition in repetitions(tokens):
+        counted[repetition.copies[1][0] : repetition.end] = True
     return float((counted & ~special).sum())
 
 
@@ -79,18 +79,18 @@ def repetitions(tokens: Sequence[str], spelling: bool = True) -> tuple[Repetitio
     spelled = words(tokens)
     # characters without spaces between words are all "words", but spelling repeats them
     kept = np.flatnonzero(~is_special(tokens)).tolist()
-    found: list[Repetition] = []
+    candidates: list[Repetition] = []
     characters = len(spelled) > 0 and all(len(word.text) == 1 for word in spelled)
     if not characters:
         spans = [(word.start, word.end) for word in spelled]
         runs = periodic_runs([word.text for word in spelled])
-        found += [_repetition(spans, True, *run) for run in runs]
+        candidates += [_repetition(spans, True, *run) for run in runs]
     if characters or len(spelled) < len(kept):
         spans = [(row, row + 1) for row in kept]
         runs = periodic_runs([tokens[row] for row in kept])
         long_enough = [run for run in runs if _beyond_spelling(run[1], run[2], spelling)]
-        found += [_repetition(spans, False, *run) for run in long_enough]
-    return _without_overlaps(found, words_first=spelling)
+        candidates += [_repetition(spans, False, *run) for run in long_enough]
+    return _without_overlaps(candidates, words_first=spelling)
 
 
 def _repetition(
@@ -107,7 +107,7 @@ def _beyond_spelling(period: int, length: int, spelling: bool) -> bool:
     return length >= copies * period
 
 
-def _without_overlaps(found: list[Repetition], words_first: bool) -> tuple[Repetition, ...]:
+def _without_overlaps(candidates: list[Repetition], words_first: bool) -> tuple[Repetition, ...]:
     """Of repetitions that overlap, that of words, or that with most rows; in their order."""
 
     def rank(repetition: Repetition) -> tuple[bool, int, int]:
@@ -115,7 +115,7 @@ def _without_overlaps(found: list[Repetition], words_first: bool) -> tuple[Repet
         return spelled, repetition.start - repetition.end, len(repetition.copies)
 
     kept: list[Repetition] = []
-    for candidate in sorted(found, key=rank):
+    for candidate in sorted(candidates, key=rank):
         if all(candidate.end <= other.start or other.end <= candidate.start for other in kept):
             kept.append(candidate)
     return tuple(sorted(kept, key=lambda repetition: repetition.start))
@@ -137,7 +137,7 @@ def periodic_runs(items: Sequence[str]) -> list[Run]:
     known: dict[str, int] = {}
     ids = np.array([known.setdefault(item, len(known)) for item in items], np.int32)
     most = len(ids) // 2
-    found: list[Run] = []
+    kept_runs: list[Run] = []
     for low in range(1, most + 1, PERIODS_AT_ONCE):
         periods = np.arange(low, min(low + PERIODS_AT_ONCE, most + 1))
         ahead = np.concatenate([ids[low:], np.full(int(periods[-1]), -1, np.int32)])
@@ -146,6 +146,6 @@ def periodic_runs(items: Sequence[str]) -> list[Run]:
         for i in np.flatnonzero(end - start >= periods[row]).tolist():
             run = Run(int(start[i]), int(periods[row[i]]), int(end[i] - start[i] + periods[row[i]]))
             last = run.first + run.length
-            if not any(r.first <= run.first and last <= r.first + r.length for r in found):
-                found.append(run)
-    return found
+            if not any(r.first <= run.first and last <= r.first + r.length for r in kept_runs):
+                kept_runs.append(run)
+    return kept_runs

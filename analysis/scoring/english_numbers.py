@@ -42,7 +42,7 @@ def read_signs(text: str) -> str:
     text = re.sub(r"(?<=[0-9]) ?%", " percent ", text)
     text = re.sub(r"(?<=\w)&(?=\w)|(?<!\S)&(?!\S)", " and ", text)
     text = _CLOCK.sub(_time_of_day, text)
-    text = _HALF_DAY.sub(lambda found: f" {_cardinal(found[1])} {found[2].lower()} m ", text)
+    text = _HALF_DAY.sub(lambda match: f" {_cardinal(match[1])} {match[2].lower()} m ", text)
     text = _VULGAR_FRACTION.sub(_vulgar_fraction, text)
     text = _FRACTION.sub(_fraction, text)
     text = re.sub(
@@ -95,9 +95,9 @@ def even_out(text: str) -> str:
     return re.sub(rf"\b(hundred|thousand|million) and (?=(?:{numbers})\b)", r"\1 ", text)
 
 
-def _time_of_day(found: re.Match[str]) -> str:
-    hour, minute = int(found[1]), int(found[2])
-    half = f" {found[3].lower()} m" if found[3] else ""
+def _time_of_day(match: re.Match[str]) -> str:
+    hour, minute = int(match[1]), int(match[2])
+    half = f" {match[3].lower()} m" if match[3] else ""
     if minute:
         return f" {_number(hour)} {'oh ' if minute < 10 else ''}{_number(minute)}{half} "
     if half:
@@ -105,16 +105,16 @@ def _time_of_day(found: re.Match[str]) -> str:
     return f" {_number(hour)} {'o’clock' if 1 <= hour <= 12 else 'hundred'} "
 
 
-def _vulgar_fraction(found: re.Match[str]) -> str:
-    above, below = unicodedata.normalize("NFKC", found[2]).split("⁄")
-    return _with_fraction(found[1], int(above), int(below))
+def _vulgar_fraction(match: re.Match[str]) -> str:
+    above, below = unicodedata.normalize("NFKC", match[2]).split("⁄")
+    return _with_fraction(match[1], int(above), int(below))
 
 
-def _fraction(found: re.Match[str]) -> str:
-    above, below = int(found[2]), int(found[3])
+def _fraction(match: re.Match[str]) -> str:
+    above, below = int(match[2]), int(match[3])
     if not 0 < above < below or below not in _PARTS:
-        return str(found[0])
-    return _with_fraction(found[1] or "", above, below)
+        return str(match[0])
+    return _with_fraction(match[1] or "", above, below)
 
 
 def _with_fraction(whole: str, above: int, below: int) -> str:
@@ -125,8 +125,8 @@ def _with_fraction(whole: str, above: int, below: int) -> str:
     return f" {_cardinal(whole)} and {fraction} " if whole else f" {fraction} "
 
 
-def _money(found: re.Match[str]) -> str:
-    sign, whole, rest, scale = found.groups()
+def _money(match: re.Match[str]) -> str:
+    sign, whole, rest, scale = match.groups()
     name = _CURRENCIES[sign] if whole == "1" and not rest and not scale else _CURRENCIES[sign] + "s"
     if rest and len(rest) == 2 and not scale:
         name = _CURRENCIES[sign] if whole == "1" else name
@@ -135,8 +135,8 @@ def _money(found: re.Match[str]) -> str:
     return f" {amount}{scale} {name} "
 
 
-def _decimal(found: re.Match[str]) -> str:
-    whole, rest = found.groups()
+def _decimal(match: re.Match[str]) -> str:
+    whole, rest = match.groups()
     return f" {_cardinal(whole)} point {_one_by_one(rest)} "
 
 

@@ -60,9 +60,11 @@ def rates_by_group(
             continue
         totals, drawn = inside.sum(axis=1), draw_totals(inside, resamples, seed)
         for number, system in enumerate(errors):
-            found = rate_interval(totals[number], totals[-1], drawn[:, number], drawn[:, -1], level)
+            interval = rate_interval(
+                totals[number], totals[-1], drawn[:, number], drawn[:, -1], level
+            )
             counts = (inside.shape[1], int(totals[-1]), int(totals[number]))
-            rows.append((name, system, *counts, found.estimate, found.low, found.high))
+            rows.append((name, system, *counts, interval.estimate, interval.low, interval.high))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -83,7 +85,7 @@ def length_groups(seconds: Sequence[float] | np.ndarray) -> pd.Categorical:
 
 def _coded(groups: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[Any]]:
     if isinstance(getattr(groups, "dtype", None), pd.CategoricalDtype):
-        found = pd.Categorical(groups)
-        return found.codes, list(found.categories)
+        categorical = pd.Categorical(groups)
+        return categorical.codes, list(categorical.categories)
     codes, names = pd.factorize(np.asarray(groups, dtype=object))
     return codes, list(names)

@@ -67,7 +67,7 @@ def without_marks(text: str) -> str:
     """
     for pattern, replacement in _REPLACED:
         text = pattern.sub(replacement, text)
-    return _MAYBE.sub(lambda found: " " if _is_sound(found[1] or found[2]) else found[0], text)
+    return _MAYBE.sub(lambda match: " " if _is_sound(match[1] or match[2]) else match[0], text)
 
 
 def _is_sound(label: str) -> bool:

@@ -272,10 +272,10 @@ def _worst(rates: np.ndarray, times: np.ndarray, share: float) -> np.ndarray:
 
 def _shares(flagged: np.ndarray, worst: np.ndarray, times: np.ndarray) -> Mapping[str, np.ndarray]:
     """Recall, precision and lift of every draw."""
-    found = (flagged * worst * times).sum(axis=1)
+    caught = (flagged * worst * times).sum(axis=1)
     worst_count, total = (worst * times).sum(axis=1), times.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(worst_count > 0, found / worst_count, np.nan)
-        precision = found / (flagged * times).sum(axis=1)
+        recall = np.where(worst_count > 0, caught / worst_count, np.nan)
+        precision = caught / (flagged * times).sum(axis=1)
         lift = np.where(worst_count > 0, precision / (worst_count / total), np.nan)
     return {"recall": recall, "precision": precision, "lift": lift}

@@ -25,11 +25,11 @@ def spearman(
         return Interval(None, None, None)
     once = np.ones((1, len(a)))
     estimate = _pearson(rankdata(a)[None], rankdata(b)[None], once)[0]
-    found = [
+    correlations = [
         _pearson(_midranks(a, times), _midranks(b, times), times)
         for times in draws(len(a), resamples, seed)
     ]
-    return _interval(estimate, np.concatenate(found), level)
+    return _interval(estimate, np.concatenate(correlations), level)
 
 
 def kendall(
@@ -45,13 +45,15 @@ def kendall(
     signs_a, signs_b = _signs(a), _signs(b)
     parts = signs_a * signs_b, np.abs(signs_a), np.abs(signs_b)
     resamples = min(resamples, max(100, int(_PAIRS / len(a) ** 2)))
-    found = []
+    correlations = []
     for times in draws(len(a), resamples, seed):
         times = times.astype(np.float32)
         agree, untied_a, untied_b = (((times @ part) * times).sum(axis=1) for part in parts)
         scale = np.sqrt(untied_a.astype(np.float64) * untied_b)
-        found.append(np.divide(agree, scale, out=np.full(len(scale), np.nan), where=scale > 0))
-    return _interval(kendalltau(a, b).statistic, np.concatenate(found), level)
+        correlations.append(
+            np.divide(agree, scale, out=np.full(len(scale), np.nan), where=scale > 0)
+        )
+    return _interval(kendalltau(a, b).statistic, np.concatenate(correlations), level)
 
 
 def _defined(a: np.ndarray, b: np.ndarray) -> bool:
@@ -87,11 +89,11 @@ def _pearson(a: np.ndarray, b: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.divide(both, scale, out=np.full(len(both), np.nan), where=scale > 1e-12)
 
 
-def _interval(estimate: float, found: np.ndarray, level: float) -> Interval:
+def _interval(estimate: float, draws: np.ndarray, level: float) -> Interval:
     if not 0 < level < 1:
         raise ValueError(f"level: a share between 0 and 1 is needed, not {level}")
-    found = found[np.isfinite(found)]
-    if len(found) == 0:
+    draws = draws[np.isfinite(draws)]
+    if len(draws) == 0:
         return Interval(float(estimate), None, None)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(estimate), float(low), float(high))

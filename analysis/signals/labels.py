@@ -39,10 +39,12 @@ def kinds(tokens: tuple[str, ...]) -> Kinds:
         for token, text in zip(tokens, texts, strict=True)
     ]
     lengths = [len(text.strip()) for text in texts]
-    found = Kinds(np.array(special, bool), np.array(space, bool), np.array(lengths, np.int64))
-    for values in found:
+    kinds_of_rows = Kinds(
+        np.array(special, bool), np.array(space, bool), np.array(lengths, np.int64)
+    )
+    for values in kinds_of_rows:
         values.flags.writeable = False  # they are shared
-    return found
+    return kinds_of_rows
 
 
 def is_special(tokens: Sequence[str]) -> np.ndarray:
@@ -85,30 +87,30 @@ def _words(tokens: tuple[str, ...]) -> tuple[Word, ...]:
     marked = any(starts)
     if not marked and not (space & ~special).any():
         return _one_by_one(texts, special)
-    found: list[Word] = []
+    words: list[Word] = []
     open_word = False
     for row, text in enumerate(texts):
         if special[row] or space[row]:
             open_word = False
         elif open_word and not starts[row]:
-            found[-1] = Word(found[-1].text + text, found[-1].start, row + 1)
+            words[-1] = Word(words[-1].text + text, words[-1].start, row + 1)
         else:
-            found.append(Word(text.lstrip(" "), row, row + 1))
+            words.append(Word(text.lstrip(" "), row, row + 1))
             open_word = True
-    return tuple(found)
+    return tuple(words)
 
 
 def _one_by_one(texts: Sequence[str], special: np.ndarray) -> tuple[Word, ...]:
     """Every token a word, together with those that hold only the rest of its last character."""
-    found: list[Word] = []
+    words: list[Word] = []
     for row, text in enumerate(texts):
         if special[row]:
             continue
-        if text == "" and found and found[-1].end == row:
-            found[-1] = Word(found[-1].text, found[-1].start, row + 1)
+        if text == "" and words and words[-1].end == row:
+            words[-1] = Word(words[-1].text, words[-1].start, row + 1)
         else:
-            found.append(Word(text, row, row + 1))
-    return tuple(found)
+            words.append(Word(text, row, row + 1))
+    return tuple(words)
 
 
 def mean_length(tokens: Sequence[str]) -> float:

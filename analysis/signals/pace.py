@@ -135,8 +135,8 @@ def _typical(speed: np.ndarray, mask: np.ndarray, otherwise: np.ndarray) -> np.n
     mask = mask & (speed > 0)
     most = np.minimum(quantile(speed, mask, 0.75), 3 * quantile(speed, mask, 0.5))
     moving = mask & (speed > (0.3 * most)[:, None])
-    found = quantile(speed, moving, 0.45, lower=True)
-    return np.where(np.isfinite(found), found, otherwise)
+    typical = quantile(speed, moving, 0.45, lower=True)
+    return np.where(np.isfinite(typical), typical, otherwise)
 
 
 def _fresh(seconds: np.ndarray, counts: np.ndarray) -> np.ndarray:

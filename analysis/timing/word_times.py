@@ -103,15 +103,15 @@ def timing(
     return Timing(timed, spelled)
 
 
-def boundary_errors(found: Sequence[Timed], true: Sequence[Timed]) -> BoundaryErrors:
+def boundary_errors(predicted: Sequence[Timed], true: Sequence[Timed]) -> BoundaryErrors:
     """How far word times are from the true ones, for the words that both texts share.
 
     Words are matched by the edit alignment of the two texts, so that a recogniser's mistakes do not
     count as mistakes of time.
     """
-    edits = edit_alignment(_text(true), _text(found))
+    edits = edit_alignment(_text(true), _text(predicted))
     pairs = [
-        (true[edit.ref_index], found[edit.hyp_index])
+        (true[edit.ref_index], predicted[edit.hyp_index])
         for edit in edits
         if edit.ref_index is not None and edit.hyp_index is not None and edit.op == "equal"
     ]

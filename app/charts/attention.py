@@ -86,7 +86,7 @@ def _path(peaks: np.ndarray, palette: Palette) -> go.Scatter:
     jumps = np.flatnonzero(np.abs(np.diff(peaks)) > FAR) + 1
     crowded = len(jumps) > MANY_JUMPS
     if crowded:
-        x, y = (np.insert(each, jumps, np.nan) for each in (x, y))
+        x, y = (np.insert(axis, jumps, np.nan) for axis in (x, y))
     return go.Scatter(
         name="path",
         x=x,
@@ -150,14 +150,14 @@ def _failure_shapes(
     failures: Sequence[Failure], shown: np.ndarray, pixels: float, seconds: float, palette: Palette
 ) -> list[dict]:
     """A dashed frame around the evidence of every failure, its name in or beside it."""
-    rows = [np.searchsorted(shown, each.tokens).tolist() for each in failures]
+    rows = [np.searchsorted(shown, fault.tokens).tolist() for fault in failures]
     spans = [(first, max(last, first + 1)) for first, last in rows]
     scale = NARROW / seconds
     boxes = [
-        (each.seconds[0] * scale, first * pixels, each.seconds[1] * scale, last * pixels)
-        for each, (first, last) in zip(failures, spans, strict=True)
+        (fault.seconds[0] * scale, first * pixels, fault.seconds[1] * scale, last * pixels)
+        for fault, (first, last) in zip(failures, spans, strict=True)
     ]
-    words = [sign(each.kind).words for each in failures]
+    words = [sign(fault.kind).words for fault in failures]
     named = zip(failures, spans, words, name_places(boxes, words), strict=True)
     return [
         {
@@ -220,7 +220,7 @@ def _global_beside(
     share = mean_pool(on_global, row_step)
     drawn = (row_step - 1) / 2 + row_step * np.arange(len(share))
     beside(figure, drawn, share, palette)
-    figure.layout.meta |= {"global": [round(float(each), 3) for each in share]}
+    figure.layout.meta |= {"global": [round(float(mass), 3) for mass in share]}
 
 
 def attention_map(

@@ -36,7 +36,7 @@ def name_places(frames: Sequence[Box], names: Sequence[str]) -> list[Place]:
         Where there are not as many names as frames.
     """
     taken: list[Box] = []
-    found = []
+    chosen_places = []
     for number, (frame, name) in enumerate(zip(frames, names, strict=True)):
         _, top, _, bottom = frame
         outside = bottom - top < LOW_FRAME
@@ -45,10 +45,10 @@ def name_places(frames: Sequence[Box], names: Sequence[str]) -> list[Place]:
             sides = ("top", "bottom") if top >= LOW_FRAME else ("bottom",)
             turned = [f"{side} {end}" for side in sides for end in ("left", "right")]
         boxes = {corner: _name_box(frame, name, corner, outside) for corner in turned}
-        best = min(turned, key=lambda corner: sum(_shared(boxes[corner], each) for each in taken))
+        best = min(turned, key=lambda corner: sum(_shared(boxes[corner], box) for box in taken))
         taken.append(boxes[best])
-        found.append(Place(best, outside))
-    return found
+        chosen_places.append(Place(best, outside))
+    return chosen_places
 
 
 def _name_box(frame: Box, name: str, corner: str, outside: bool) -> Box:

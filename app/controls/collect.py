@@ -64,10 +64,13 @@ def button(
 
 def _add(key: str, build: Callable[[], Found], page: str, linked: bool) -> None:
     """Collect the view; what came of it is said where the button is, as fragments need it."""
-    found = build()
+    collected = build()
     address = tuple(st.query_params.to_dict().items()) if linked else None
-    title, caption = _short(found.title, LONGEST_TITLE), _short(found.caption, LONGEST_CAPTION)
-    slide = Slide(title, tuple(found.panels), page, address, found.sound, caption)
+    title, caption = (
+        _short(collected.title, LONGEST_TITLE),
+        _short(collected.caption, LONGEST_CAPTION),
+    )
+    slide = Slide(title, tuple(collected.panels), page, address, collected.sound, caption)
     if session.collect(slide):
         count = len(session.deck().slides)
         slides = "1 slide" if count == 1 else f"{count} slides"

@@ -43,9 +43,9 @@ def choose() -> Chosen:
         "lose their place when the same words come again.",
     )
     texts = _levels(name)
-    found = {text: stress_lab.level_of(name, text) for text in texts}
-    levels = tuple(level for level in found.values() if level is not None)
-    for text, level in found.items():
+    parsed = {text: stress_lab.level_of(name, text) for text in texts}
+    levels = tuple(level for level in parsed.values() if level is not None)
+    for text, level in parsed.items():
         if level is None:
             _refuse(name, text)
     ordered = (

@@ -183,7 +183,7 @@ def _keep_files() -> None:
     uploads = st.session_state.get(WIDGETS["files"]) or []
     if kept.example:
         kept.audio, kept.example = None, False
-    kept.files = tuple(File(each.name, each.getvalue()) for each in uploads)
+    kept.files = tuple(File(upload.name, upload.getvalue()) for upload in uploads)
 
 
 def _keep_audio() -> None:

@@ -88,7 +88,7 @@ class Store:
                 return
             self._results[key] = result
             self.bytes += _size(result)
-            for other in [each for each in self._results if each[:2] != key[:2]]:
+            for other in [stored_key for stored_key in self._results if stored_key[:2] != key[:2]]:
                 if self.bytes <= self.limit:
                     break
                 self.bytes -= _size(self._results.pop(other))
@@ -219,8 +219,8 @@ def _unguessable(wav: bytes) -> bytes:
 
 def known(request: Request, names: Sequence[str], store: Store) -> dict[str, VariantResult]:
     """Results that are there already."""
-    found = {name: store.get(request.key(name)) for name in names}
-    return {name: result for name, result in found.items() if result is not None}
+    results = {name: store.get(request.key(name)) for name in names}
+    return {name: result for name, result in results.items() if result is not None}
 
 
 def decode(
@@ -282,5 +282,5 @@ def assessed(
 
 def scored(result: VariantResult, reference: str | None, normalizer: str) -> VariantResult:
     """The same decoding scored against a reference, or unscored without one."""
-    found = score(reference, result.decoded.text, normalizer) if reference is not None else None
-    return replace(result, score=found)
+    errors = score(reference, result.decoded.text, normalizer) if reference is not None else None
+    return replace(result, score=errors)

@@ -55,15 +55,15 @@ def _files(sample: Sample, content: bytes) -> tuple[File, ...]:
     recording = audio.load(content, name=sample.title)
     request = decoding.Request(decoding.digest_of(recording), SearchOptions())
     store = decoding.shared_store()
-    found = decoding.known(request, names(), store)
-    missing = [name for name in names() if name not in found]
+    results = decoding.known(request, names(), store)
+    missing = [name for name in names() if name not in results]
     for outcome in decoding.decode(recording, request, missing, store):
         if outcome.result is not None:
-            found[outcome.name] = outcome.result
+            results[outcome.name] = outcome.result
     saved = []
     for name in names():
-        if name in found:
-            decoded = found[name].decoded
+        if name in results:
+            decoded = results[name].decoded
             file = io.BytesIO()
             replace(decoded.alignment, text=decoded.text, reference=sample.text).save(file)
             saved.append(File(f"{sample.name}-{name}.npz", file.getvalue()))

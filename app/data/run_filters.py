@@ -92,8 +92,8 @@ def counts(table: pd.DataFrame, mask: np.ndarray, every: bool) -> pd.DataFrame:
         for kind in VERDICTS
     }
     columns["all"] = np.bincount(codes[mask], minlength=size)
-    found = pd.DataFrame(columns, index=list(variants.categories))
-    return found[found["all"] > 0]
+    matrix = pd.DataFrame(columns, index=list(variants.categories))
+    return matrix[matrix["all"] > 0]
 
 
 def _of_kind(table: pd.DataFrame, kind: str, every: bool) -> np.ndarray:
@@ -110,10 +110,10 @@ def _between(values: np.ndarray, low: int, high: int | None) -> np.ndarray:
 
 
 def _containing(table: pd.DataFrame, text: str) -> np.ndarray:
-    found = table["text"].str.contains(text, case=False, regex=False, na=False).to_numpy(bool)
+    matches = table["text"].str.contains(text, case=False, regex=False, na=False).to_numpy(bool)
     for name in ("reference", "id"):
-        found = found | _matching(table[name], text)
-    return found
+        matches = matches | _matching(table[name], text)
+    return matches
 
 
 def _matching(values: pd.Series, text: str) -> np.ndarray:

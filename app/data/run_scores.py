@@ -34,15 +34,19 @@ class Counted:
 
 def order(summary: Mapping[str, Any], measure: str) -> list[dict[str, Any]]:
     """Records of a summary, the best first; those without a rate are left out."""
-    known = [each for each in summary["variants"] if each[measure] is not None]
-    return sorted(known, key=lambda each: each[measure])
+    known = [record for record in summary["variants"] if record[measure] is not None]
+    return sorted(known, key=lambda record: record[measure])
 
 
 def rates(records: Sequence[Mapping[str, Any]], measure: str) -> list[Rate]:
     """What the figure of rates draws, in percent."""
     return [
-        Rate(each["name"], 100 * each[measure], *(100 * end for end in each[f"{measure}_interval"]))
-        for each in records
+        Rate(
+            record["name"],
+            100 * record[measure],
+            *(100 * end for end in record[f"{measure}_interval"]),
+        )
+        for record in records
     ]
 
 
@@ -50,20 +54,20 @@ def table(summary: Mapping[str, Any]) -> pd.DataFrame:
     """One row for each mechanism, rates as shares."""
     return pd.DataFrame(
         {
-            "mechanism": each["name"],
-            "wer": each["wer"],
-            "wer_low": each["wer_interval"][0],
-            "wer_high": each["wer_interval"][1],
-            "cer": each["cer"],
-            "cer_low": each["cer_interval"][0],
-            "cer_high": each["cer_interval"][1],
-            **{name: each["words"][name] for name in COUNT_NAMES[1:]},
-            "words": each["words"]["reference"],
-            "failed": each["failure_rate"],
-            "rtfx": each["rtfx"],
+            "mechanism": record["name"],
+            "wer": record["wer"],
+            "wer_low": record["wer_interval"][0],
+            "wer_high": record["wer_interval"][1],
+            "cer": record["cer"],
+            "cer_low": record["cer_interval"][0],
+            "cer_high": record["cer_interval"][1],
+            **{name: record["words"][name] for name in COUNT_NAMES[1:]},
+            "words": record["words"]["reference"],
+            "failed": record["failure_rate"],
+            "rtfx": record["rtfx"],
             "normalizer": summary["normalizer"],
         }
-        for each in summary["variants"]
+        for record in summary["variants"]
     )
 
 
@@ -81,8 +85,8 @@ def counted(run: Run, measure: str) -> Counted:
     variants = results["variant"].cat.codes.to_numpy()
     names = runs.variants_of(results)
     places = [np.flatnonzero(usable & (variants == code)) for code in range(len(names))]
-    counts = [_counts(results, each, measure) for each in places]
-    errors = {name: each.errors for name, each in zip(names, counts, strict=True)}
+    counts = [_counts(results, subset, measure) for subset in places]
+    errors = {name: subset.errors for name, subset in zip(names, counts, strict=True)}
     return Counted(errors, counts[0].reference, places[0])
 
 
@@ -95,16 +99,16 @@ def _counts(results: pd.DataFrame, places: np.ndarray, measure: str) -> Counts:
 def groupings(run: Run) -> list[str]:
     """By what recordings can be told apart: their length, and columns with several values."""
     results = runs.results(run)
-    told = [name for name in TOLD if name in results and results[name].nunique() > 1]
+    varying = [name for name in TOLD if name in results and results[name].nunique() > 1]
     extra = [name for name, values in _extra(results).items() if values.nunique() > 1]
-    return [LENGTH, *told, *(name for name in extra if name not in told)]
+    return [LENGTH, *varying, *(name for name in extra if name not in varying)]
 
 
 def _extra(results: pd.DataFrame) -> dict[str, pd.Series]:
     """Further columns of the manifest: of every distinct record, not of every row."""
     if "extra" not in results:
         return {}
-    records = pd.DataFrame([json.loads(each) for each in results["extra"].cat.categories])
+    records = pd.DataFrame([json.loads(category) for category in results["extra"].cat.categories])
     return {name: records[name].astype("str") for name in records.columns}
 
 
@@ -122,20 +126,20 @@ def _groups(run: Run, by: str, places: np.ndarray) -> Any:
 @st.cache_data(show_spinner="Intervals of every group", max_entries=12)
 def by_group(run: Run, measure: str, by: str) -> pd.DataFrame:
     """Error rates of every mechanism in every group, with intervals."""
-    found = counted(run, measure)
-    if not len(found.words):
-        return rates_by_group(found.errors, found.words, [])
-    return rates_by_group(found.errors, found.words, _groups(run, by, found.places))
+    errors = counted(run, measure)
+    if not len(errors.words):
+        return rates_by_group(errors.errors, errors.words, [])
+    return rates_by_group(errors.errors, errors.words, _groups(run, by, errors.places))
 
 
 def largest(groups: pd.DataFrame, by: str, most: int) -> pd.DataFrame:
     """The groups with the most words, in their order; lengths keep theirs."""
     sizes = groups.drop_duplicates("group").set_index("group")["words"]
     kept = sizes.sort_values(ascending=False, kind="stable").index[:most]
-    found = groups[groups["group"].isin(kept)]
+    shown = groups[groups["group"].isin(kept)]
     if by == LENGTH:
-        return found
-    return found.sort_values("words", ascending=False, kind="stable")
+        return shown
+    return shown.sort_values("words", ascending=False, kind="stable")
 
 
 # --- points and texts

@@ -71,10 +71,10 @@ def library() -> dict[str, Run]:
     """Finished runs by name: the operator's, then that of the samples, if there is one."""
     root = folder()
     places = [root] if _stamp(root) else sorted(root.iterdir()) if root.is_dir() else []
-    found = {path.resolve().name: path for path in places}
-    found.setdefault(sample_run.NAME, sample_run.place())
-    stamps = {name: _stamp(path) for name, path in found.items()}
-    return {name: Run(name, found[name], stamp) for name, stamp in stamps.items() if stamp}
+    folders = {path.resolve().name: path for path in places}
+    folders.setdefault(sample_run.NAME, sample_run.place())
+    stamps = {name: _stamp(path) for name, path in folders.items()}
+    return {name: Run(name, folders[name], stamp) for name, stamp in stamps.items() if stamp}
 
 
 def _stamp(path: Path) -> int:
@@ -105,7 +105,7 @@ def results(run: Run) -> pd.DataFrame:
     for kind in SEVERITY:
         table[KIND.format(kind)] = has_kind(stored["failure_records"], kind)
     verdicts = table["verdict"].cat
-    others = [each for each in verdicts.categories if each not in VERDICTS]
+    others = [verdict for verdict in verdicts.categories if verdict not in VERDICTS]
     return table.assign(verdict=verdicts.set_categories([*VERDICTS, *others]))
 
 
@@ -116,15 +116,15 @@ def _read(path: Path) -> pa.Table:
         there = set(pq.read_schema(path / "results.parquet").names)  # an older run may lack some
         names = [name for name in stored_columns(wanted) if name in there]
         coded = [name for name in NAMES if name in there]
-        found = pq.read_table(path / "results.parquet", columns=names, read_dictionary=coded)
-        found = with_findings(found, wanted)
+        table = pq.read_table(path / "results.parquet", columns=names, read_dictionary=coded)
+        table = with_findings(table, wanted)
     except (OSError, ValueError) as error:
         raise _unreadable(path) from error
     for name in names:
         if name in NUMBERS:
-            place = found.column_names.index(name)
-            found = found.set_column(place, name, found[name].cast(pa.float32()))
-    return found.unify_dictionaries()
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table[name].cast(pa.float32()))
+    return table.unify_dictionaries()
 
 
 def _unreadable(path: Path) -> RunError:
@@ -134,10 +134,10 @@ def _unreadable(path: Path) -> RunError:
 @st.cache_data(show_spinner=False, max_entries=8)
 def summary(run: Run) -> dict[str, Any]:
     """Scores of the run (raises `RunError`)."""
-    found = load_summary(run.path)
-    if not found:
+    loaded = load_summary(run.path)
+    if not loaded:
         raise RunError(f"{run.name} has no summary; evaluate again")
-    return found
+    return loaded
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -164,7 +164,7 @@ def rows_of(run: Run, name: str) -> list[dict[str, Any]]:
 
 def _rows_at(path: Path, places: np.ndarray) -> pa.Table:
     """Rows at these places in this order; only the parts of the file that have some are read."""
-    found, wanted = [], np.sort(places)
+    row_groups, wanted = [], np.sort(places)
     try:
         with pq.ParquetFile(path / "results.parquet") as file:
             first = 0
@@ -172,9 +172,9 @@ def _rows_at(path: Path, places: np.ndarray) -> pa.Table:
                 size = file.metadata.row_group(group).num_rows
                 inside = wanted[(wanted >= first) & (wanted < first + size)]
                 if len(inside):
-                    found.append(file.read_row_group(group).take(inside - first))
+                    row_groups.append(file.read_row_group(group).take(inside - first))
                 first += size
-            table = pa.concat_tables(found) if found else file.schema_arrow.empty_table()
+            table = pa.concat_tables(row_groups) if row_groups else file.schema_arrow.empty_table()
             table = with_findings(table)
     except (OSError, ValueError) as error:
         raise _unreadable(path) from error
@@ -184,20 +184,20 @@ def _rows_at(path: Path, places: np.ndarray) -> pa.Table:
 def names(run: Run, most: int, wanted: str | None = None) -> list[str]:
     """Names of recordings in order, the first so many, and the wanted one if there is such."""
     there = results(run)["id"].cat.categories
-    found = list(there[:most])
-    return found if wanted in found or wanted not in there else [wanted, *found]
+    first_names = list(there[:most])
+    return first_names if wanted in first_names or wanted not in there else [wanted, *first_names]
 
 
 def find(run: str | None, name: str | None, variant: str | None = None) -> RunRecording | None:
     """What a link asks for, None where it does not exist."""
-    found = library().get(run or "")
-    if found is None or not name:
+    known_run = library().get(run or "")
+    if known_run is None or not name:
         return None
     try:
-        rows = rows_of(found, name)
+        rows = rows_of(known_run, name)
     except RunError:
         return None
-    return RunRecording(found, name, _one(variant, rows)) if rows else None
+    return RunRecording(known_run, name, _one(variant, rows)) if rows else None
 
 
 def _one(variant: str | None, rows: Sequence[dict[str, Any]]) -> str | None:
@@ -223,10 +223,10 @@ def recording(run: Run, name: str) -> Recording:
         return recording_of(row, settings(run))
     except AudioError as error:  # a page says which file, not where the operator keeps it
         folders = {f"{Path(path).parent}/" for path in row["path"].split("\n")}
-        told = str(error)
-        for each in sorted(folders, key=len, reverse=True):
-            told = told.replace(each, "")
-        raise AudioError(told) from None
+        sentence = str(error)
+        for folder in sorted(folders, key=len, reverse=True):
+            sentence = sentence.replace(folder, "")
+        raise AudioError(sentence) from None
 
 
 def full_rows(run: Run, places: np.ndarray) -> pa.Table:

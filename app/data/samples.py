@@ -23,8 +23,8 @@ def samples() -> dict[str, Sample]:
     if not manifest.exists():
         return {}
     with manifest.open(encoding="utf-8", newline="") as rows:
-        found = [_sample(row) for row in csv.DictReader(rows, delimiter="\t")]
-    return {sample.name: sample for sample in found if sample.path.exists()}
+        listed = [_sample(row) for row in csv.DictReader(rows, delimiter="\t")]
+    return {sample.name: sample for sample in listed if sample.path.exists()}
 
 
 def _sample(row: dict[str, str]) -> Sample:

@@ -82,9 +82,9 @@ def _head(
 ) -> SquareHead:
     one = slice(layer, layer + 1), slice(head, head + 1)  # by itself: it takes a copy at a time
     causal = tokens is not None
-    told = self_heads(weights[one], causal=causal, global_mass=global_mass[one], tokens=tokens)[0]
+    report = self_heads(weights[one], causal=causal, global_mass=global_mass[one], tokens=tokens)[0]
     own = weights[layer, head]  # (n, n)
     top = min(1.0, max(PALE / len(own), float(np.percentile(own, BRIGHT))))
     levels = to_levels(own, top=top, finest=FINEST)
     mass = mean_pool(global_mass[layer, head], levels.row_step)
-    return SquareHead(layer, head, told.role, told.evidence, levels, mass)
+    return SquareHead(layer, head, report.role, report.evidence, levels, mass)

@@ -57,27 +57,27 @@ def evaluate(plan: Plan, progress: Callable[[int, int], Progress] = Progress) ->
     RunError
         Where the folder holds another run, or workers cannot be had.
     """
-    folder, found = RunStore(plan.out), digest(plan.items())
+    folder, source = RunStore(plan.out), digest(plan.items())
     for sentence in plan.remarks.sentences() if plan.remarks else ():
         plan.say(sentence)
-    now = plan.settings.to_json() | {"source": found.sha256, "items": found.items}
+    now = plan.settings.to_json() | {"source": source.sha256, "items": source.items}
     _refuse_others(folder, now)  # before anything is written
     with folder.locked():
         _refuse_others(folder, now)  # another process may have been quicker
         if not folder.settings.exists():
             write_json(folder.settings, now | {"name": plan.source})
         if not folder.results.exists():
-            _decode(folder, plan, found, progress)
+            _decode(folder, plan, source, progress)
             numbers = folder.done()
             folder.write_errors(numbers)
             folder.merge(numbers)
         folder.drop_parts()
-        return _summarised(folder, plan, found)
+        return _summarised(folder, plan, source)
 
 
-def _summarised(folder: RunStore, plan: Plan, found: Digest) -> RunOutcome:
+def _summarised(folder: RunStore, plan: Plan, source: Digest) -> RunOutcome:
     bad = folder.count_errors()
-    decoded = found.items - bad
+    decoded = source.items - bad
     summary = {"schema": SCHEMA, "utterances": decoded, "errors": bad}
     summary |= {"remarks": plan.remarks.sentences() if plan.remarks else []}
     summary |= summarise(folder.tables, plan.settings.normalizer)
@@ -103,7 +103,7 @@ def _refuse_others(folder: RunStore, now: dict[str, Any]) -> None:
 
 
 def _decode(
-    folder: RunStore, plan: Plan, found: Digest, progress: Callable[[int, int], Progress]
+    folder: RunStore, plan: Plan, source: Digest, progress: Callable[[int, int], Progress]
 ) -> None:
     done = set(folder.done())
     before = 0
@@ -113,7 +113,7 @@ def _decode(
         waiting += shard.number not in done
     if not waiting:
         return
-    shown = progress(found.items, before)
+    shown = progress(source.items, before)
     if before:
         shown.say(f"{before} recordings were decoded before; going on")
     folder.write_errors(sorted(done))

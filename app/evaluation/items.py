@@ -44,7 +44,7 @@ class Item:
     @property
     def seconds(self) -> float:
         """Length after the stress (without gaps), as far as the manifest tells."""
-        seconds = sum(each.seconds or UNKNOWN_SECONDS for each in self.utterances)
+        seconds = sum(utterance.seconds or UNKNOWN_SECONDS for utterance in self.utterances)
         return seconds if self.level is None else lasts(seconds, self.stress, self.level)
 
 
@@ -99,17 +99,17 @@ def read_items(
     if not source.exists():
         raise SourceError(f"{printable(str(source))} does not exist; check the path.")
     if source.is_dir() and not is_kaldi(source) and not is_librispeech(source):
-        found = _recordings(source)
+        items = _recordings(source)
     elif is_recording(source):
-        found = iter([Item(source.stem, (Utterance(source.stem, source, text or ""),), text)])
+        items = iter([Item(source.stem, (Utterance(source.stem, source, text or ""),), text)])
     else:
         rows = iterate_manifest(source, split, remarks)
-        found = (Item(each.id, (each,), each.text) for each in rows)
-    first = next(found, None)
+        items = (Item(utterance.id, (utterance,), utterance.text) for utterance in rows)
+    first = next(items, None)
     if first is None:
         of_split = f" of the split {split!r}" if split else ""
         raise SourceError(f"{printable(str(source))} has no recordings{of_split}.")
-    yield from islice(chain([first], found), limit)
+    yield from islice(chain([first], items), limit)
 
 
 def is_recording(path: Path) -> bool:
@@ -149,10 +149,12 @@ def shards(items: Iterable[Item], most: int | None = None) -> Iterator[Shard]:
 
 def digest(items: Iterable[Item]) -> Digest:
     """A fingerprint of names, texts, stresses and file names; folders may be moved."""
-    found, count = hashlib.sha256(), 0
+    checksum, count = hashlib.sha256(), 0
     for item in items:
         count += 1
-        files = [(each.path.name, each.start, each.end) for each in item.utterances]
+        files = [
+            (utterance.path.name, utterance.start, utterance.end) for utterance in item.utterances
+        ]
         fields = (item.id, item.reference, item.stress, item.level, item.seconds, files)
-        found.update(repr(fields).encode(errors="surrogatepass"))
-    return Digest(found.hexdigest()[:16], count)
+        checksum.update(repr(fields).encode(errors="surrogatepass"))
+    return Digest(checksum.hexdigest()[:16], count)

@@ -143,9 +143,9 @@ def load_alignment(run: Path | str, id: str, variant: str, *, part: int | None =
             statistics = file.metadata.row_group(group).column(0).statistics
             if statistics is None or statistics.min == id:
                 table = file.read_row_group(group)
-                found = [
+                stored = [
                     row for row in table.to_pylist() if (row["id"], row["variant"]) == (id, variant)
                 ]
-                if found:
-                    return _alignment(found[0])
+                if stored:
+                    return _alignment(stored[0])
     raise RunError(f"there is no map of {printable(variant)} for {printable(id)} in this run")

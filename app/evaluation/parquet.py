@@ -92,15 +92,15 @@ def row(decoded_item: DecodedItem, normalizer: str, part: int) -> dict[str, Any]
     item, result = decoded_item.item, decoded_item.result
     score, diagnosis = result.score, result.diagnosis.to_json()
     first = item.utterances[0]
-    spans = [[each.start, each.end] for each in item.utterances]
+    spans = [[utterance.start, utterance.end] for utterance in item.utterances]
     counts = _counts("", score.words) | _counts("character_", score.characters) if score else {}
     return {
         "id": item.id,
         "variant": result.info.name,
         "stress": item.stress,
         "level": item.level,
-        "utterances": " + ".join(each.id for each in item.utterances),
-        "path": "\n".join(str(each.path) for each in item.utterances)
+        "utterances": " + ".join(utterance.id for utterance in item.utterances),
+        "path": "\n".join(str(utterance.path) for utterance in item.utterances)
         .encode(errors="replace")
         .decode(),
         "start": first.start or None,
@@ -196,13 +196,13 @@ def _findings_json(text: str | None) -> list[dict[str, Any]]:
 
 def has_kind(records: pa.ChunkedArray, kind: str) -> np.ndarray:
     """(rows,) whether a failure of this kind is among the records of each row."""
-    found, start = np.zeros(len(records), bool), 0
+    mask, start = np.zeros(len(records), bool), 0
     for chunk in records.chunks:
         kinds = pc.struct_field(pc.list_flatten(chunk), "kind")
         rows = pc.list_parent_indices(chunk).filter(pc.equal(kinds, kind))
-        found[start + rows.to_numpy()] = True
+        mask[start + rows.to_numpy()] = True
         start += len(chunk)
-    return found
+    return mask
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def to_flat(table: pa.Table) -> pa.Table:
     """The table with records as JSON text: CSV holds nothing nested."""
     for name in FINDING_COLUMNS:
         if name in table.column_names:
-            texts = [None if each is None else _json(each) for each in table[name].to_pylist()]
+            texts = [None if value is None else _json(value) for value in table[name].to_pylist()]
             place = table.column_names.index(name)
             table = table.set_column(place, name, pa.array(texts, pa.string()))
     return table

@@ -191,14 +191,14 @@ def cluster(shards: Iterable[Shard], settings: Settings, address: str, say: Say)
 def _silent() -> Iterator[None]:
     """Without Dask's own log, which shows stack traces of what is said in one sentence here."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    before = [each.level for each in loggers]
+    before = [logger.level for logger in loggers]
     try:
-        for each in loggers:
-            each.setLevel(logging.CRITICAL + 1)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         yield
     finally:
-        for each, level in zip(loggers, before, strict=True):
-            each.setLevel(level)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _connected(distributed, address: str):
@@ -249,9 +249,9 @@ def _explained(client, distributed) -> Iterator[None]:
 def _check_code(client) -> None:
     """See that everybody can load our modules: a worker that cannot would leave without a word."""
     client.run_on_scheduler(exec, CODE)
-    for found in client.run(exec, CODE, on_error="return").values():
-        if isinstance(found, ImportError):
-            raise found
+    for answer in client.run(exec, CODE, on_error="return").values():
+        if isinstance(answer, ImportError):
+            raise answer
 
 
 def _wait_for_workers(client, say: Say) -> None:

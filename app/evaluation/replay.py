@@ -62,13 +62,13 @@ def recording_of(row: Mapping[str, Any], settings: Mapping[str, Any]) -> Recordi
     AudioError
         Where its files are gone, or no longer what the run heard, or not known well enough.
     """
-    found = open_item(item_of(row), Settings.from_json(settings))
-    if abs(found.seconds - row["seconds"]) > TOLERANCE:
+    recording = open_item(item_of(row), Settings.from_json(settings))
+    if abs(recording.seconds - row["seconds"]) > TOLERANCE:
         raise AudioError(
-            f"{found.name} lasts {found.seconds:.1f} s, but the run heard {row['seconds']:.1f} s: "
-            "the file has changed since"
+            f"{recording.name} lasts {recording.seconds:.1f} s, but the run heard "
+            f"{row['seconds']:.1f} s: the file has changed since"
         )
-    return found
+    return recording
 
 
 def _number(value: Any) -> float | None:

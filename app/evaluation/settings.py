@@ -104,7 +104,7 @@ def versions(
 def _paths(infos: list[VariantInfo], folder: Path | None) -> dict[str, tuple[Path, ...]]:
     """What each variant is made of, and the encoder, if one of them has none of its own."""
     folder = checkpoint_folder(folder)
-    named = {each.name: each.sources for each in external.listed(folder)}
+    named = {recogniser.name: recogniser.sources for recogniser in external.listed(folder)}
     paths = {}
     if not all(info.own_encoder for info in infos):
         paths["encoder"] = (folder / "encoder.safetensors",)
@@ -123,8 +123,8 @@ def same_checkpoints(settings: Settings, infos: list[VariantInfo]) -> None:
         Naming the checkpoints that differ.
     """
     folder = Path(settings.folder) if settings.folder else None
-    found = dict(fingerprints(infos, folder, language_model=settings.search.lm_weight > 0))
-    other = [name for name, value in settings.checkpoints if found.get(name) != value]
+    current = dict(fingerprints(infos, folder, language_model=settings.search.lm_weight > 0))
+    other = [name for name, value in settings.checkpoints if current.get(name) != value]
     if other:
         raise RunError(
             f"process {os.getpid()} has other checkpoints than the run for {', '.join(other)}: "

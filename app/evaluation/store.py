@@ -195,8 +195,8 @@ class RunStore:
         done = [self.part(number) for number in self.done()]
         if not (source := self.results if self.results.exists() else done):
             return None
-        found = pq.read_table(source, columns=["part"], filters=[("id", "==", name)])
-        return found["part"][0].as_py() if found.num_rows else None
+        parts = pq.read_table(source, columns=["part"], filters=[("id", "==", name)])
+        return parts["part"][0].as_py() if parts.num_rows else None
 
 
 def _error_row(bad: BadItem) -> list:

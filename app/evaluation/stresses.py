@@ -56,7 +56,7 @@ def _groups(block: Sequence[Item], name: str, count: int) -> Iterator[Item]:
         known = all(item.reference is not None for item in group)
         yield Item(
             id=f"{group[0].id} [{name} {count}]",
-            utterances=tuple(each for item in group for each in item.utterances),
+            utterances=tuple(utterance for item in group for utterance in item.utterances),
             reference=" ".join(item.reference for item in group) if known else None,
             stress=name,
             level=float(count),

@@ -65,10 +65,10 @@ class VariantTally:
         if places:
             both = zip(rows["reference"], rows["text"], strict=True)
             known = [(said, heard) for said, heard in both if said is not None]
-            found = word_errors(
+            errors = word_errors(
                 [said for said, _ in known], [heard for _, heard in known], normalizer
             )
-            self.places.append(replace(found, places=found.places.astype(np.int16)))
+            self.places.append(replace(errors, places=errors.places.astype(np.int16)))
 
     def _add_counts(self, rows: dict[str, list]) -> None:
         for row, reference in enumerate(rows["reference"]):
@@ -150,7 +150,7 @@ def _groups(table: pa.Table) -> Iterable[tuple[tuple[str, float | None, str], di
         zip(*(table[name].to_pylist() for name in ("stress", "level", "variant")), strict=True)
     )
     for key in dict.fromkeys(keys):
-        chosen = [row for row, found in enumerate(keys) if found == key]
+        chosen = [row for row, row_key in enumerate(keys) if row_key == key]
         yield key, table.take(chosen).to_pydict()
 
 
@@ -184,8 +184,8 @@ def pairs(tallies: dict[str, VariantTally]) -> list[dict[str, Any]]:
 def _interval(errors: Sequence[int], lengths: Sequence[int]) -> list[float | None]:
     if not len(errors):
         return [None, None]
-    found = bootstrap_interval(errors, lengths, level=LEVEL, resamples=RESAMPLES, seed=SEED)
-    return [found.low, found.high]
+    interval = bootstrap_interval(errors, lengths, level=LEVEL, resamples=RESAMPLES, seed=SEED)
+    return [interval.low, interval.high]
 
 
 def _counts(counts: Counts) -> dict[str, int]:

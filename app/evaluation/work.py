@@ -91,8 +91,10 @@ def _decode_shard(shard: Shard, settings: Settings, loaded: Loaded) -> Part:
     in_order = [kept[place] for place in sorted(kept)]
     return Part(
         number=shard.number,
-        rows=parquet.write_rows(row for each in in_order for row in each.rows),
-        maps=maps.write_maps(each.maps for each in in_order) if settings.keep_alignments else None,
+        rows=parquet.write_rows(row for kept_item in in_order for row in kept_item.rows),
+        maps=maps.write_maps(kept_item.maps for kept_item in in_order)
+        if settings.keep_alignments
+        else None,
         bad=tuple(bad[place] for place in sorted(bad)),
         items=len(in_order),
     )
@@ -124,17 +126,17 @@ def open_item(item: Item, settings: Settings) -> Recording:
     AudioError
         Where a file cannot be used or the result is too long.
     """
-    recordings = [load_utterance(each, settings.max_seconds) for each in item.utterances]
+    recordings = [load_utterance(recording, settings.max_seconds) for recording in item.utterances]
     if item.stress == PLAIN:
         return recordings[0]
     samples = stressed(
-        [each.samples for each in recordings],
+        [recording.samples for recording in recordings],
         item.stress,
         item.level,
         zlib.crc32(item.id.encode(errors="replace")),
         settings.gap,
     )
-    warnings = tuple(dict.fromkeys(w for each in recordings for w in each.warnings))
+    warnings = tuple(dict.fromkeys(w for recording in recordings for w in recording.warnings))
     result = replace(recordings[0], samples=samples, warnings=warnings, name=printable(item.id))
     if result.seconds > settings.max_seconds:
         raise AudioError(
@@ -147,12 +149,14 @@ def open_item(item: Item, settings: Settings) -> Recording:
 def batches(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
     """Recordings of similar length together, no more than fit."""
     batch: list[Ready] = []
-    for each in sorted(ready, key=lambda each: (each.recording.seconds, each.place)):
-        padded = each.recording.seconds * (len(batch) + 1)  # the longest comes last
+    for ready_item in sorted(
+        ready, key=lambda ready_item: (ready_item.recording.seconds, ready_item.place)
+    ):
+        padded = ready_item.recording.seconds * (len(batch) + 1)  # the longest comes last
         if batch and (len(batch) == BATCH_ITEMS or padded > BATCH_SECONDS):
             yield batch
             batch = []
-        batch.append(each)
+        batch.append(ready_item)
     if batch:
         yield batch
 
@@ -170,8 +174,8 @@ def _decode_batch(
         kept |= _kept(batch, part, settings, loaded)
     except (ArithmeticError, IndexError, KeyError, MemoryError, RuntimeError, ValueError) as error:
         if len(batch) > 1:
-            for each in batch:
-                _decode_batch([each], part, settings, loaded, kept, bad)
+            for ready_item in batch:
+                _decode_batch([ready_item], part, settings, loaded, kept, bad)
             return
         reason = f"decoding failed ({type(error).__name__}: {error})"
         bad[batch[0].place] = _bad(batch[0].item, reason)
@@ -182,18 +186,22 @@ def _kept(batch: list[Ready], part: int, settings: Settings, loaded: Loaded) -> 
     started = perf_counter()
     encoded = _encode(batch, loaded)
     encode_seconds = (perf_counter() - started) / len(batch)
-    kept = {each.place: Kept([], []) for each in batch}
+    kept = {ready_item.place: Kept([], []) for ready_item in batch}
     for results in _results(batch, encoded, settings, loaded):
-        for each, result in zip(batch, results, strict=True):
-            decoded_item = DecodedItem(each.item, each.recording, result, encode_seconds)
-            kept[each.place].rows.append(parquet.row(decoded_item, settings.normalizer, part))
+        for ready_item, result in zip(batch, results, strict=True):
+            decoded_item = DecodedItem(
+                ready_item.item, ready_item.recording, result, encode_seconds
+            )
+            kept[ready_item.place].rows.append(parquet.row(decoded_item, settings.normalizer, part))
             if settings.keep_alignments:
-                kept[each.place].maps.append(maps.row(each.item.id, result.decoded.alignment))
+                kept[ready_item.place].maps.append(
+                    maps.row(ready_item.item.id, result.decoded.alignment)
+                )
     return kept
 
 
 def _encode(batch: list[Ready], loaded: Loaded) -> Encoded:
-    return loaded.models.encode(*(each.recording for each in batch), infos=loaded.infos)
+    return loaded.models.encode(*(ready_item.recording for ready_item in batch), infos=loaded.infos)
 
 
 def _results(
@@ -203,10 +211,12 @@ def _results(
     for info in loaded.infos:
         variant = loaded.models.variant(info.name)
         model = loaded.models.language_model(settings.search)
-        found = variant.decode(encoded, settings.search, model)
+        decodings = variant.decode(encoded, settings.search, model)
         yield [
-            assess(info, variant, encoded, row, decoded, each.item.reference, settings.normalizer)
-            for row, (each, decoded) in enumerate(zip(batch, found, strict=True))
+            assess(
+                info, variant, encoded, row, decoded, ready_item.item.reference, settings.normalizer
+            )
+            for row, (ready_item, decoded) in enumerate(zip(batch, decodings, strict=True))
         ]
 
 
@@ -229,5 +239,5 @@ def results_of(
 
 
 def _bad(item: Item, error: str) -> BadItem:
-    paths = "\n".join(str(each.path) for each in item.utterances)
+    paths = "\n".join(str(utterance.path) for utterance in item.utterances)
     return BadItem(item.id, paths, item.stress, item.level, error)

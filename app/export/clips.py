@@ -224,8 +224,8 @@ def _write_gathered(items: Sequence[Exported], folder: Path, formats: Sequence[s
     if set(formats) & set(_PER_VARIANT):
         for item in items:
             for result in item.clip.variants:
-                found = transcripts.setdefault(result.info.name, [])
-                found.append(item.transcript(result))
+                gathered = transcripts.setdefault(result.info.name, [])
+                gathered.append(item.transcript(result))
     files = []
     for variant, texts in transcripts.items():
         if "kaldi" in formats:

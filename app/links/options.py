@@ -37,4 +37,4 @@ def _read(option: Option, params: Mapping[str, str]) -> Value:
 
 def _text(value: Value) -> str:
     numbers = value if isinstance(value, tuple) else (value,)
-    return "-".join(f"{each:g}" for each in numbers)
+    return "-".join(f"{number:g}" for number in numbers)

@@ -70,7 +70,7 @@ def read_failures(params: Mapping[str, str], runs: Mapping[str, object]) -> Fail
 def write_failures(view: FailuresView) -> dict[str, str]:
     """The address of a view; what is as usual is left out."""
     chosen = view.filter
-    found = {
+    params = {
         "run": view.run or "",
         "kind": _joined(chosen.kinds),
         "count": "all" if chosen.every else "",
@@ -86,7 +86,7 @@ def write_failures(view: FailuresView) -> dict[str, str]:
         "show": "table" if view.table else "",
         "columns": _joined(view.columns),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in params.items() if value}
 
 
 def read_scores(
@@ -109,7 +109,7 @@ def read_scores(
 def write_scores(view: ScoresView) -> dict[str, str]:
     """The address of a view; what is as usual is left out."""
     usual = ScoresView()
-    found = {
+    params = {
         "run": view.run or "",
         "measure": "" if view.measure == usual.measure else view.measure,
         "by": "" if view.by == usual.by else view.by,
@@ -119,7 +119,7 @@ def write_scores(view: ScoresView) -> dict[str, str]:
         "words": "" if view.wrong else "all",
         "page": str(view.page + 1) if view.page else "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in params.items() if value}
 
 
 def _run(params: Mapping[str, str], runs: Mapping[str, object]) -> str | None:
@@ -128,8 +128,8 @@ def _run(params: Mapping[str, str], runs: Mapping[str, object]) -> str | None:
 
 
 def _names(params: Mapping[str, str], name: str) -> tuple[str, ...]:
-    found = (unquote(each) for each in params.get(name, "").split(",") if each)
-    return tuple(dict.fromkeys(found))
+    names = (unquote(part) for part in params.get(name, "").split(",") if part)
+    return tuple(dict.fromkeys(names))
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -41,10 +41,10 @@ def read(
     shared = compare_links.read(params, samples, variants, normalizers)
     stress = params.get("stress", "")
     stress = stress if stress in stress_lab.SCALES else StressView.stress
-    found = (
+    parsed = (
         stress_lab.level_of(stress, text) for text in params.get("levels", "").split(",")[:MOST]
     )
-    levels = tuple(dict.fromkeys(level for level in found if level is not None))
+    levels = tuple(dict.fromkeys(level for level in parsed if level is not None))
     at = params.get("at", "")
     plain = stress_lab.SCALES[stress].plain
     return StressView(

@@ -86,14 +86,16 @@ class Pair:
     sure: bool  # that they differ; see `analysis.scoring.multiplicity.judge`
 
 
-def pairs_by_name(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Pair]:
+def pairs_by_name(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Pair]:
     """The pairs of a summary, both ways round."""
-    judged = judge([each["mapsswe_p"] for each in found], [each["segments"] for each in found])
+    judged = judge(
+        [record["mapsswe_p"] for record in records], [record["segments"] for record in records]
+    )
     pairs = {}
-    for each, of_many in zip(found, judged, strict=True):
-        a, b, share = each["a"], each["b"], each["probability_of_improvement"]
-        rest = (each["mapsswe_p"], of_many.corrected, each["segments"], of_many.sure)
-        minus = each["wer_difference"]
+    for record, of_many in zip(records, judged, strict=True):
+        a, b, share = record["a"], record["b"], record["probability_of_improvement"]
+        rest = (record["mapsswe_p"], of_many.corrected, record["segments"], of_many.sure)
+        minus = record["wer_difference"]
         pairs[a, b] = Pair(None if share is None else 1 - share, minus, *rest)
         pairs[b, a] = Pair(share, None if minus is None else -minus, *rest)
     return pairs

@@ -81,7 +81,7 @@ class Deck:
         return replace(self, slides=self.slides + new)
 
     def removed(self, key: int) -> "Deck":
-        return replace(self, slides=tuple(each for each in self.slides if each.key != key))
+        return replace(self, slides=tuple(slide for slide in self.slides if slide.key != key))
 
     def moved(self, key: int, by: int) -> "Deck":
         """With a slide so many places later; it stops at both ends."""
@@ -93,5 +93,5 @@ class Deck:
 
     def edited(self, key: int, **changes: str) -> "Deck":
         """With another title or caption of a slide."""
-        slides = (replace(each, **changes) if each.key == key else each for each in self.slides)
+        slides = (replace(slide, **changes) if slide.key == key else slide for slide in self.slides)
         return replace(self, slides=tuple(slides))

@@ -59,7 +59,7 @@ def archive(drawn: list[Drawn]) -> bytes:
     """All files in one ZIP archive."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        for each in drawn:
-            for name, content in each.files:
+        for drawing in drawn:
+            for name, content in drawing.files:
                 packed.writestr(name, content)
     return file.getvalue()

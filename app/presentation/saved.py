@@ -89,11 +89,11 @@ def read(content: bytes) -> Deck:
     SavedError
         If it is not one, or anything in it is not as this module writes it.
     """
-    found = ELEMENT.search(content)
-    if found is None:
+    element = ELEMENT.search(content)
+    if element is None:
         raise SavedError(NOT_OURS)
     try:
-        return _deck(schema.values_of(_unpacked(found[1]), BYTES))
+        return _deck(schema.values_of(_unpacked(element[1]), BYTES))
     except SavedError:
         raise
     except SchemaError as error:
@@ -205,19 +205,19 @@ def _html(text: str) -> str:
     return clean(text)
 
 
-def _figure(found: Any) -> str:
+def _figure(figure: Any) -> str:
     """A figure that Plotly accepts and that fetches nothing."""
-    if found is None:
+    if figure is None:
         return ""
-    if not isinstance(found, dict) or set(found) - {"data", "layout"} or _fetches(found):
+    if not isinstance(figure, dict) or set(figure) - {"data", "layout"} or _fetches(figure):
         raise ValueError("not a figure of ours")
-    kinds = [trace.get("type", "scatter") for trace in found["data"]]
+    kinds = [trace.get("type", "scatter") for trace in figure["data"]]
     if not kinds or not TRACES.issuperset(kinds):
         raise ValueError("not a figure of ours")
-    if not _described(found["layout"].get("meta")):
+    if not _described(figure["layout"].get("meta")):
         raise ValueError("not a figure of ours")
-    go.Figure(found)  # refuses what it does not know
-    return json.dumps(found, allow_nan=False)
+    go.Figure(figure)  # refuses what it does not know
+    return json.dumps(figure, allow_nan=False)
 
 
 def _described(meta: Any) -> bool:
@@ -231,7 +231,7 @@ def _described(meta: Any) -> bool:
     return texts and numbers and len(words) == len(tokens)
 
 
-def _fetches(found: Any) -> bool:
-    if isinstance(found, dict):
-        return any(name in FETCHING or _fetches(each) for name, each in found.items())
-    return isinstance(found, list) and any(_fetches(each) for each in found)
+def _fetches(node: Any) -> bool:
+    if isinstance(node, dict):
+        return any(name in FETCHING or _fetches(child) for name, child in node.items())
+    return isinstance(node, list) and any(_fetches(child) for child in node)

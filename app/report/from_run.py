@@ -172,10 +172,10 @@ class _Cases:
         if recording is None:
             return {}
         try:
-            found = results_of(recording, Settings.from_json(self.settings), names)
+            results = results_of(recording, Settings.from_json(self.settings), names)
         except (RunError, CheckpointError):
             return {}
-        return {result.info.name: result.decoded.alignment for result in found}
+        return {result.info.name: result.decoded.alignment for result in results}
 
 
 def _severity(verdict: str) -> int:

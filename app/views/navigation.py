@@ -24,7 +24,7 @@ def open_in_compare(run: Run, name: str, variant: str | None = None) -> None:
 
     settings = Settings.from_json(runs.settings(run))
     trained = [info.name for info in variants() if info.checkpoint]
-    chosen = tuple(each for each in trained if each in settings.variants)
+    chosen = tuple(variant_name for variant_name in trained if variant_name in settings.variants)
     view = compare_links.View(
         variants=None if list(chosen) == trained else chosen or None,
         options=settings.search,

@@ -142,9 +142,9 @@ def _drawing(deck: Deck) -> None:
     bar = progress_view.busy(place, "present_stop", True, "Stop drawing; nothing is kept.")
     try:
         bar.progress(0.0, text="Starting the browser that draws")
-        for each in pictures.draw(deck):
-            drawn.append(each)
-            text = f"{escape_markdown(each.title)} · slide {len(drawn)} of {total} is drawn"
+        for drawing in pictures.draw(deck):
+            drawn.append(drawing)
+            text = f"{escape_markdown(drawing.title)} · slide {len(drawn)} of {total} is drawn"
             bar.progress(len(drawn) / total, text=text)
     except clip_export.ExportError as error:
         place.error(escape_markdown(_sentence(str(error))), icon=":material/error:")
@@ -206,16 +206,16 @@ def _opened(key: str) -> None:
         return
     state.present_turn += 1
     try:
-        found = read(file.getvalue())
+        opened = read(file.getvalue())
     except SavedError as error:
         state.present_problem = f"{file.name} cannot be opened: {error}"
         return
     deck = session.deck()
-    title = deck.title if deck.slides else found.title
-    changed = Deck(title, deck.slides).added(*found.slides)
+    title = deck.title if deck.slides else opened.title
+    changed = Deck(title, deck.slides).added(*opened.slides)
     session.keep(changed, undo=True)
     state.present_title, state.present_at = title, len(deck.slides)
-    left_out = len(deck.slides) + len(found.slides) - len(changed.slides)
+    left_out = len(deck.slides) + len(opened.slides) - len(changed.slides)
     if left_out:
         state.present_problem = f"There was no room for the last {left_out} slides of {file.name}."
 

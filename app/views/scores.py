@@ -141,9 +141,9 @@ def _rates(shown: Shown, records: list[dict[str, Any]]) -> None:
     st.plotly_chart(figure, theme=None, config=PLOT, key="s_rates",
                     alt=f"{shown.rate} of every mechanism with its interval")  # fmt: skip
     _add("rates", lambda: _collected_rates(shown, rates), "these rates with their intervals")
-    found = run_scores.table(shown.summary)
+    table = run_scores.table(shown.summary)
     with st.expander("The numbers", icon=":material/table:"):
-        _numbers(found, shown.summary["normalizer"])
+        _numbers(table, shown.summary["normalizer"])
 
 
 def _collected_rates(shown: Shown, rates: list[Rate]) -> Found:
@@ -151,8 +151,8 @@ def _collected_rates(shown: Shown, rates: list[Rate]) -> Found:
     return Found(f"Scores on {shown.name}", [panels.plotted(shown.rate, figure)])
 
 
-def _numbers(found: pd.DataFrame, normalizer: str) -> None:
-    shares = [name for name in found if name.startswith(("wer", "cer", "failed"))]
+def _numbers(table: pd.DataFrame, normalizer: str) -> None:
+    shares = [name for name in table if name.startswith(("wer", "cer", "failed"))]
     number, help_ = (
         st.column_config.NumberColumn,
         f"After the normaliser {described(normalizer)}.",
@@ -160,7 +160,7 @@ def _numbers(found: pd.DataFrame, normalizer: str) -> None:
     titles = {"wer": "WER (%)", "wer_low": "from", "wer_high": "to", "cer": "CER (%)",
               "cer_low": "from ", "cer_high": "to ", "failed": "failed (%)"}  # fmt: skip
     st.dataframe(
-        found.assign(**{name: 100 * found[name].astype("Float64") for name in shares}),
+        table.assign(**{name: 100 * table[name].astype("Float64") for name in shares}),
         hide_index=True,
         width="stretch",
         height="content",
@@ -172,13 +172,13 @@ def _numbers(found: pd.DataFrame, normalizer: str) -> None:
             "normalizer": None,
         },
     )
-    _download(found, "attnscope-scores", "s_numbers_csv")
+    _download(table, "attnscope-scores", "s_numbers_csv")
 
 
-def _download(found: pd.DataFrame, name: str, key: str) -> None:
+def _download(table: pd.DataFrame, name: str, key: str) -> None:
     st.download_button(
         "Download as CSV",
-        found.to_csv(index=False),
+        table.to_csv(index=False),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=key,
@@ -189,18 +189,18 @@ def _download(found: pd.DataFrame, name: str, key: str) -> None:
 
 
 def _pairs(shown: Shown) -> None:
-    found = shown.summary["pairs"]
-    if not found:
+    pairs = shown.summary["pairs"]
+    if not pairs:
         return
     st.subheader("Who is better, and how sure is it?", anchor="better")
     st.markdown(
         "Each row against each column: how likely it makes fewer **word errors** on another draw "
         "of such recordings, and *p*, how often equal mechanisms would differ as much (MAPSSWE). "
-        f"Called sure where *p*, corrected for there being {len(found)} pairs, is below "
+        f"Called sure where *p*, corrected for there being {len(pairs)} pairs, is below "
         f"{SURE:g} and at least {FEW} segments differ."
     )
-    names = [each["name"] for each in run_scores.order(shown.summary, "wer")]
-    html = matrices.pairs_table(names, matrices.pairs_by_name(found))
+    names = [record["name"] for record in run_scores.order(shown.summary, "wer")]
+    html = matrices.pairs_table(names, matrices.pairs_by_name(pairs))
     st.html(html)
     title = f"Who is better on {shown.name}, and how sure is it?"
     _add("pairs", partial(_as_table, title, html), "this table")
@@ -221,9 +221,9 @@ def _groups(shown: Shown) -> ScoresView:
         format_func=lambda name: name.replace("_", " "),
         help="What recordings are told apart by: their length, or a column of the manifest.",
     )
-    found = run_scores.by_group(shown.run, shown.view.measure, by)
-    few = run_scores.largest(found, by, GROUPS)
-    total = found["group"].nunique()
+    groups = run_scores.by_group(shown.run, shown.view.measure, by)
+    few = run_scores.largest(groups, by, GROUPS)
+    total = groups["group"].nunique()
     title = f"{shown.rate.capitalize()} in %, with its interval, by {by.replace('_', ' ')}"
     if total > GROUPS:
         title += f": the {GROUPS} of {total} with the most words"
@@ -231,7 +231,7 @@ def _groups(shown: Shown) -> ScoresView:
     st.html(html)
     heading = f"Who is good at what on {shown.name}"
     _add("groups", partial(_as_table, heading, html), "this table")
-    _download(found, f"attnscope-scores-by-{by}", "s_groups_csv")
+    _download(groups, f"attnscope-scores-by-{by}", "s_groups_csv")
     return replace(shown.view, by=by)
 
 
@@ -281,7 +281,7 @@ def _place(value: Any) -> int:
 
 def _axes(shown: Shown) -> tuple[str, str | None]:
     state, view = st.session_state, shown.view
-    variants = [each["name"] for each in shown.summary["variants"]]
+    variants = [record["name"] for record in shown.summary["variants"]]
     state.setdefault("s_metric", view.metric)
     state.setdefault("s_variant", view.variant)
     if state.s_variant not in variants:
@@ -315,8 +315,8 @@ def _texts(shown: Shown) -> ScoresView:
     if not len(rows):
         st.success("Not a single error.", icon=":material/check:")
         return view
-    told = f"page **{number + 1}** of {pages}: {len(places):,} decodings with errors"
-    turn_pages("s_page", number, pages, "texts", told)
+    label = f"page **{number + 1}** of {pages}: {len(places):,} decodings with errors"
+    turn_pages("s_page", number, pages, "texts", label)
     articles = [_text(row, shown.summary["normalizer"], wrong) for row in rows.itertuples()]
     place = picker(TEMPLATES.texts(articles), "s_texts_list")
     if place is not None and place.isdecimal() and int(place) in rows.index:
@@ -326,7 +326,7 @@ def _texts(shown: Shown) -> ScoresView:
 
 def _which_texts(shown: Shown) -> tuple[str | None, bool]:
     state, view = st.session_state, shown.view
-    names = [each["name"] for each in shown.summary["variants"]]
+    names = [record["name"] for record in shown.summary["variants"]]
     state.setdefault("s_texts", view.texts)
     state.setdefault("s_wrong", view.wrong)
     state.setdefault("s_page", view.page)

@@ -139,7 +139,7 @@ def _decode(
 ) -> dict[str, VariantResult]:
     if not missing:
         return {}
-    found, by_name = {}, {info.name: info for info in missing}
+    results, by_name = {}, {info.name: info for info in missing}
     seconds, total = job.recording.seconds, len(job.infos)
     bar = progress_view.busy(places.busy, "stopped", job.request)
     progress = progress_view.Progress(bar, total - len(missing), total, seconds * len(missing))
@@ -153,9 +153,9 @@ def _decode(
         if outcome.result is None:
             _failed_card(by_name[outcome.name], slots[outcome.name], outcome.error)
         else:
-            found[outcome.name] = outcome.result
+            results[outcome.name] = outcome.result
             _card(job, slots[outcome.name], outcome.result)
-    return found
+    return results
 
 
 def _outcome(job: Job, results: Sequence[VariantResult], stopped: bool) -> None:

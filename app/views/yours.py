@@ -193,12 +193,12 @@ def _show(shown: Shown, outcomes: Sequence[Outcome], results: Sequence[VariantRe
 def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
     """The maps as a slide, with the recording where there is one."""
     recording, choice = shown.recording, shown.choice
-    found, sound = [], None
+    slide_panels, sound = [], None
     if recording is not None:
         digest = decoding.digest_of(recording)
-        found.append(panels.spectrum(digest, recording, shown.seconds))
+        slide_panels.append(panels.spectrum(digest, recording, shown.seconds))
         sound = panels.sound(digest, recording)
-    found += [
+    slide_panels += [
         panels.card(
             result,
             seconds=shown.seconds,
@@ -210,7 +210,7 @@ def _collected(shown: Shown, results: Sequence[VariantResult]) -> Found:
         for result in results
     ]
     said = choice.reference
-    return Found(TITLE, found, sound, f"“{said}”" if said else "")
+    return Found(TITLE, slide_panels, sound, f"“{said}”" if said else "")
 
 
 def _sound(shown: Shown, recording: Recording) -> None:
@@ -267,7 +267,7 @@ def _card(shown: Shown, outcome: Outcome, number: int) -> None:
 
 def _heads(shown: Shown, results: Sequence[VariantResult]) -> None:
     """Heads of one file, one layer at a time, where a file has several."""
-    several = [each for each in results if len(each.diagnosis.heads) > 1]
+    several = [item for item in results if len(item.diagnosis.heads) > 1]
     if not several:
         return
     st.subheader("Heads", anchor="heads", help=heads.HELP)

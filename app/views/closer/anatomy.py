@@ -205,15 +205,15 @@ def _what_if(subject: Subject, variant: Variant, taken: Step, step: int) -> None
 
 def _words(change: Change, frame_seconds: float) -> str:
     """What was changed, for people."""
-    found = [f"without {name}" for name in sorted(change.dropped)]
+    parts = [f"without {name}" for name in sorted(change.dropped)]
     if change.temperature != 1:
-        found.append(f"temperature {change.temperature:g}")
+        parts.append(f"temperature {change.temperature:g}")
     if change.hidden is not None:
         start, end = (frame * frame_seconds for frame in change.hidden)
-        found.append(f"{start:.1f} to {end:.1f} s hidden")
+        parts.append(f"{start:.1f} to {end:.1f} s hidden")
     if change.peak is not None:
-        found.append(f"listening at {change.peak * frame_seconds:.1f} s")
-    return ", ".join(found)
+        parts.append(f"listening at {change.peak * frame_seconds:.1f} s")
+    return ", ".join(parts)
 
 
 def _change(subject: Subject, taken: Step, step: int) -> Change:

@@ -87,20 +87,20 @@ def head_maps(
 
 
 def square_maps(
-    found: Iterable[SquareHead],
+    heads: Iterable[SquareHead],
     figure_of: Callable[[SquareHead], go.Figure],
     layers: int,
     roles: Mapping[str, str],
 ) -> None:
     """As `head_maps`, for heads whose positions look at positions."""
-    for each in found:
-        key = f"{each.layer}_{each.head}"
+    for head in heads:
+        key = f"{head.layer}_{head.head}"
         with st.container(key=f"card_square_{key}", border=True):
-            name = called(layers, each.layer, each.head)
-            st.markdown(f"**{name}** · {each.role}", help=roles.get(each.role, ""))
-            st.plotly_chart(figure_of(each), theme=None, config=PLOT, key=f"plot_square_{key}",
+            name = called(layers, head.layer, head.head)
+            st.markdown(f"**{name}** · {head.role}", help=roles.get(head.role, ""))
+            st.plotly_chart(figure_of(head), theme=None, config=PLOT, key=f"plot_square_{key}",
                             alt=f"Self-attention map of {name}")  # fmt: skip
-            _caption(each.evidence, each.on_global)
+            _caption(head.evidence, head.on_global)
 
 
 def _caption(evidence: str, mass: np.ndarray | None) -> None:
@@ -134,20 +134,20 @@ def head_panels(
     on_global: np.ndarray | None = None,
 ) -> list[Panel]:
     """The cards of `head_maps` for a slide."""
-    found = []
-    for each in reports:
-        mass = None if on_global is None else on_global[each.layer, each.head]
-        figure = _figure(alignment, each, seconds, LIGHT, mass)
-        found.append(_panel(name_of(alignment, each), each.role, figure))
-    return found
+    slide_panels = []
+    for report in reports:
+        mass = None if on_global is None else on_global[report.layer, report.head]
+        figure = _figure(alignment, report, seconds, LIGHT, mass)
+        slide_panels.append(_panel(name_of(alignment, report), report.role, figure))
+    return slide_panels
 
 
 def square_panels(
-    found: Iterable[SquareHead], figure_of: Callable[[SquareHead], go.Figure], layers: int
+    heads: Iterable[SquareHead], figure_of: Callable[[SquareHead], go.Figure], layers: int
 ) -> list[Panel]:
     """The cards of `square_maps` for a slide."""
     return [
-        _panel(called(layers, each.layer, each.head), each.role, figure_of(each)) for each in found
+        _panel(called(layers, head.layer, head.head), head.role, figure_of(head)) for head in heads
     ]
 
 

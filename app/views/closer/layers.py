@@ -80,12 +80,12 @@ def _kind(subject: Subject) -> str:
     )
 
 
-def _layer(subject: Subject, layers: int, each: int) -> int | None:
+def _layer(subject: Subject, layers: int, heads_per_layer: int) -> int | None:
     """The chosen layer, None for all of them."""
     view = subject.view
     if layers == 1:
         return None
-    few = layers * each <= MOST_HEADS
+    few = layers * heads_per_layer <= MOST_HEADS
     options = range(0 if few else 1, layers + 1)
     st.session_state.setdefault("closer_layer", 0 if view.layer is None else view.layer + 1)
     if st.session_state.closer_layer not in options:
@@ -139,14 +139,14 @@ def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> Non
     decoded = subject.result.decoded
     name, tokens = subject.result.info.name, tuple(decoded.alignment.tokens)
     try:
-        found = decoding.self_attention(subject.digest, name, tokens, subject.recording, decoded)
+        maps = decoding.self_attention(subject.digest, name, tokens, subject.recording, decoded)
     except MemoryError:
         st.error(too_large(name, subject.recording.seconds), icon=":material/memory:")
         return
-    if found is None:
+    if maps is None:
         st.info("Nothing was decoded, so nothing looked at anything.")
         return
-    of_kind = found.encoder if kind == "encoder" else found.decoder
+    of_kind = maps.encoder if kind == "encoder" else maps.decoder
     if of_kind is None:
         limit = MOST_FRAMES * decoded.alignment.frame_seconds / 60
         st.info(
@@ -155,42 +155,42 @@ def _square(subject: Subject, kind: str, chosen: int | None, layers: int) -> Non
         )
         return
     theme = palette(st.context.theme.type)
-    draw = _drawn(subject, kind, found, theme)
+    draw = _drawn(subject, kind, maps, theme)
     roles = heads.FRAME_ROLES if kind == "encoder" else heads.TOKEN_ROLES
 
     def show(layer: int) -> None:
-        heads.square_maps((each for each in of_kind if each.layer == layer), draw, layers, roles)
+        heads.square_maps((head for head in of_kind if head.layer == layer), draw, layers, roles)
 
     def collected() -> list[Panel]:
-        on_slide = [each for each in of_kind if each.layer in _chosen(chosen, layers)]
-        return heads.square_panels(on_slide, _drawn(subject, kind, found, LIGHT), layers)
+        on_slide = [head for head in of_kind if head.layer in _chosen(chosen, layers)]
+        return heads.square_panels(on_slide, _drawn(subject, kind, maps, LIGHT), layers)
 
     _by_layer(chosen, layers, show)
     part = f"{TITLES[kind].lower()}, {_part(chosen)}"
     add(subject, "square", collected, part, "these heads")
 
 
-def _drawn(subject: Subject, kind: str, found: SelfAttention, theme: Palette) -> Draw:
-    return _frames(subject, theme) if kind == "encoder" else _tokens(subject, found, theme)
+def _drawn(subject: Subject, kind: str, maps: SelfAttention, theme: Palette) -> Draw:
+    return _frames(subject, theme) if kind == "encoder" else _tokens(subject, maps, theme)
 
 
 def _frames(subject: Subject, theme: Palette) -> Draw:
-    return lambda each: frames_map(
-        each.levels,
-        each.on_global,
+    return lambda head: frames_map(
+        head.levels,
+        head.on_global,
         frame_seconds=subject.result.decoded.alignment.frame_seconds,
         seconds=subject.recording.seconds,
         palette=theme,
     )
 
 
-def _tokens(subject: Subject, found: SelfAttention, theme: Palette) -> Draw:
+def _tokens(subject: Subject, maps: SelfAttention, theme: Palette) -> Draw:
     alignment = subject.result.decoded.alignment
-    return lambda each: tokens_map(
-        each.levels,
-        each.on_global,
+    return lambda head: tokens_map(
+        head.levels,
+        head.on_global,
         tokens=alignment.tokens,
-        columns=found.columns,
+        columns=maps.columns,
         peaks=alignment.peak_seconds,
         palette=theme,
     )

@@ -123,13 +123,13 @@ def _name(run: Run) -> str:
 
 
 def _matrix(run: Run, table: pd.DataFrame, chosen: Filter) -> None:
-    found = _counts(run, chosen, table)
-    if found.empty:
+    counts = _counts(run, chosen, table)
+    if counts.empty:
         return
     unit, how = "Decodings by mechanism and verdict", "click a number, a name or a kind to see them"
     if chosen.every:
         unit, how = "Decodings in which each kind of failure was found", "click to see them"
-    draw = partial(matrices.counts_table, found, chosen.kinds, chosen.variants)
+    draw = partial(matrices.counts_table, counts, chosen.kinds, chosen.variants)
     picker(draw(f"{unit}: {how}"), "failures_matrix", _pick_cell)
     title = f"Failures in {_name(run)}"
     collect.button("failures", lambda: Found(title, [Panel("failures", body=draw(unit))]),
@@ -169,8 +169,8 @@ def _decodings(chosen: Chosen) -> None:
     first = chosen.view.page * size
     rows = chosen.table.iloc[chosen.places[first : first + size]]
     total = len(chosen.places)
-    told = f"**{first + 1:,}–{first + len(rows):,}** of {total:,}"
-    turn_pages("f_page", chosen.view.page, -(-total // size), "decodings", told)
+    label = f"**{first + 1:,}–{first + len(rows):,}** of {total:,}"
+    turn_pages("f_page", chosen.view.page, -(-total // size), "decodings", label)
     columns = chosen.view.columns
     if chosen.view.table:
         columns = _lines(chosen, rows)

@@ -254,10 +254,10 @@ def _collected(experiment: Experiment, points: Points, name: str, view: StressVi
     """The curves on the page and the verdicts, as a slide."""
     trial = experiment.trial
     measures = [*([] if trial.reference is None else [WER]), view.metric]
-    measures += [each for each in METRICS if view.every and each != view.metric]
+    measures += [metric for metric in METRICS if view.every and metric != view.metric]
     shown = [
-        panels.plotted(_axis(experiment, each), _figure(experiment, points, each, LIGHT))
-        for each in measures
+        panels.plotted(_axis(experiment, metric), _figure(experiment, points, metric, LIGHT))
+        for metric in measures
     ]
     table = Panel("verdicts", body=_verdict_table(experiment, points))
     return Found(f"{name}: {trial.stress.title}", [*shown, table])
@@ -274,14 +274,14 @@ def _styles(experiment: Experiment) -> dict[str, int]:
 
 
 def _values(experiment: Experiment, points: Points, name: str, measure: str) -> list[float | None]:
-    found = [points.get((level, name)) for level in experiment.levels]
+    row = [points.get((level, name)) for level in experiment.levels]
     return [
         None
         if point is None
         else stress_lab.value(
             point, measure, stress_lab.reference(experiment.trial, level), experiment.normalizer
         )
-        for level, point in zip(experiment.levels, found, strict=True)
+        for level, point in zip(experiment.levels, row, strict=True)
     ]
 
 
