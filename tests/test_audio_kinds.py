@@ -121,7 +121,7 @@ def test_a_live_webm_states_no_length():
 
 def id3(size: int, fill: bytes = b"\0") -> bytes:
     length = bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\x04\0\0" + length + (fill * size)[:size]
+    return b"ID3\x04\0\0" + length + (fill * (size // len(fill) + 1))[:size]
 
 
 APE = b"APETAGEX" + struct.pack("<4I", 2000, 32, 0, 0xA0000000) + bytes(8)
